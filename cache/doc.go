@@ -1,0 +1,9 @@
+// Package cache keeps what cortex holds in memory inside an exact byte budget.
+//
+// A [Budget] is a ledger: whoever is about to hold memory (mapped weights, KV
+// cache, activations, tokenizer) reserves the bytes under a name first, and is
+// refused when they do not fit. Nothing here allocates the memory itself, and
+// nothing here knows what a tensor is.
+//
+// All sizes are in bytes.
+package cache
