@@ -1,0 +1,5 @@
+package kernels
+
+func archLevels() []*isa { return nil }
+
+func addRows() {}
