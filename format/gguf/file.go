@@ -86,7 +86,9 @@ func (f *File) Bool(key string) (bool, error) { return get(f, key, "a bool", Val
 func (f *File) String(key string) (string, error) { return get(f, key, "a string", Value.Text) }
 
 // Ints returns the value of a key that holds an array of integers, or one integer.
-func (f *File) Ints(key string) ([]int64, error) { return get(f, key, "a list of integers", Value.Ints) }
+func (f *File) Ints(key string) ([]int64, error) {
+	return get(f, key, "a list of integers", Value.Ints)
+}
 
 // Floats returns the value of a key that holds an array of floating-point numbers, or one.
 func (f *File) Floats(key string) ([]float64, error) {

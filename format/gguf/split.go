@@ -88,19 +88,8 @@ func checkSplit(headers []*header) error {
 		}
 		given[no] = h
 	}
-	var missing []string
-	prefix, named := strings.CutSuffix(first.file, partSuffix(firstNo, count))
-	for no := range count {
-		switch {
-		case given[no] != nil:
-		case named:
-			missing = append(missing, prefix+partSuffix(no, count))
-		default:
-			missing = append(missing, fmt.Sprintf("part %d", no+1))
-		}
-	}
-	if len(missing) > 0 {
-		return first.errorf(format.ErrMissing, 0, "is one of %d parts, of which are missing: %s", count, strings.Join(missing, ", "))
+	if len(given) < count {
+		return first.errorf(format.ErrMissing, 0, "is one of %d parts, of which are missing: %s", count, missing(first.file, firstNo, given, count))
 	}
 	for i, h := range headers {
 		if given[i] != h {
@@ -108,6 +97,25 @@ func checkSplit(headers []*header) error {
 		}
 	}
 	return nil
+}
+
+// missing lists the parts that are not given, by file name if that follows from the name of the part no.
+func missing(file string, no int, given map[int]*header, count int) string {
+	const most = 8
+	prefix, named := strings.CutSuffix(file, partSuffix(no, count))
+	var list []string
+	for i := range count {
+		switch {
+		case given[i] != nil:
+		case len(list) == most:
+			return fmt.Sprintf("%s and %d more", strings.Join(list, ", "), count-len(given)-most)
+		case named:
+			list = append(list, prefix+partSuffix(i, count))
+		default:
+			list = append(list, fmt.Sprintf("part %d", i+1))
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 // checkTensorTotal checks the number of tensors of all parts against the one that this part gives, if any.
