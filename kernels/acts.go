@@ -40,8 +40,8 @@ func (l Layout) Block() int {
 	return 1
 }
 
-// sums returns how many values each element of [Acts.S] sums.
-func (l Layout) sums() int {
+// SumBlock returns how many values each element of [Acts.S] sums.
+func (l Layout) SumBlock() int {
 	if l == Q8x256 {
 		return 16
 	}
@@ -69,7 +69,7 @@ func NewActs(l Layout, m, n int) *Acts {
 	if l != Float {
 		a.Q = make([]int8, m*n)
 		a.D = make([]float32, m*n/l.Block())
-		a.S = make([]int16, m*n/l.sums())
+		a.S = make([]int16, m*n/l.SumBlock())
 	}
 	return a
 }
@@ -80,7 +80,7 @@ func ActsBytes(l Layout, m, n int) int64 {
 	if l == Float {
 		return 4 * v
 	}
-	return 4*v + v + 4*v/int64(l.Block()) + 2*v/int64(l.sums())
+	return 4*v + v + 4*v/int64(l.Block()) + 2*v/int64(l.SumBlock())
 }
 
 // Quantize fills Q, D and S of the vectors t0 up to t1 (exclusive) from F. Each
@@ -99,7 +99,7 @@ func (a *Acts) Quantize(t0, t1 int) {
 	if a.Layout == Float {
 		return
 	}
-	block, sums := a.Layout.Block(), a.Layout.sums()
+	block, sums := a.Layout.Block(), a.Layout.SumBlock()
 	mustBlocks(a.N, block)
 	i, j := t0*a.N, t1*a.N
 	q, d, s, x := a.Q[i:j], a.D[i/block:j/block], a.S[i/sums:j/sums], a.F[i:j]

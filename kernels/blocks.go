@@ -12,7 +12,7 @@ type blockDot func(w []byte, q []int8, d float32, s []int16) float32
 
 // matvecRef is the reference of a quantized type: blocks are added in order.
 func matvecRef(l Layout, blockBytes int, dot blockDot) quantMV {
-	block, sums := l.Block(), l.Block()/l.sums()
+	block, sums := l.Block(), l.Block()/l.SumBlock()
 	return func(y []float32, w []byte, q []int8, d []float32, s []int16) {
 		for r := range y {
 			var sum float32

@@ -107,7 +107,7 @@ func (p *Product) MatVec(y []float32, w []byte, a *Acts, t int) {
 		clear(y)
 		return
 	}
-	block, sums := p.block, p.layout.sums()
+	block, sums := p.block, p.layout.SumBlock()
 	p.quant.fn(y, w, a.Q[i:j], a.D[i/block:j/block], a.S[i/sums:j/sums])
 }
 

@@ -1,0 +1,386 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/cortexsdr/cortex/format"
+	"github.com/cortexsdr/cortex/internal/plan"
+	"github.com/cortexsdr/cortex/internal/workers"
+	"github.com/cortexsdr/cortex/kernels"
+	"github.com/cortexsdr/cortex/loader"
+)
+
+// exec walks the plan. It holds everything that a pass needs, so that a pass
+// allocates nothing, and serves one pass at a time.
+type exec struct {
+	m     *Model
+	batch int // most tokens of a pass
+	steps []step
+	rows  []int  // tokens that each slot has room for, by plan.Slot
+	most  [3]int // values of the largest input of a product, by kernels.Layout
+
+	// What follows exists from start to close.
+	pool    *workers.Pool
+	buf     *loader.Buffer
+	slots   [][]float32     // by plan.Slot: [rows][width]
+	packed  [3]kernels.Acts // the input of a product, by kernels.Layout
+	scratch [][]float32     // one per worker
+	freqs   []float64       // angle per position of each pair
+	scale   float64         // factor on cosine and sine
+	angles  []float32       // [batch][RoPE.Dim]: cosines and sines
+	tile    [plan.Ops]func(tile, worker int)
+	pack    func(tile, worker int)
+
+	// The pass, and the step of it that is being run.
+	kv     *KV
+	ids    []int32
+	pos    int // position of the first token
+	n      int // tokens
+	step   *step
+	packAs kernels.Layout
+}
+
+// step is a plan.Step with what it needs to run.
+type step struct {
+	plan.Step
+	mats  []matrix
+	vec   []float32 // a norm's weights
+	tiles int       // of all matrices
+}
+
+// matrix is one matrix of a step, cut into tiles of rows.
+type matrix struct {
+	product  *kernels.Product
+	block    int
+	in, out  int // columns and rows
+	rowBytes int
+	perTile  int // rows
+	first    int // its first tile's number
+	bias     []float32
+	data     []byte // while the step runs
+}
+
+// tailRows is the number of tokens whose logits are computed at a time.
+const tailRows = 16
+
+// scratchValues is the size of a worker's scratch: a page of scores, or a tile of results.
+const scratchValues = 4096
+
+// newExec checks that there is a kernel for every step and works out the sizes.
+func newExec(m *Model, batch int) (*exec, error) {
+	e := &exec{m: m, batch: batch, rows: make([]int, len(m.Plan.Slots))}
+	for _, ps := range m.Plan.Steps {
+		room := batch
+		if ps.Layer == m.Layers {
+			room = min(batch, tailRows) // the steps after the last layer see only the tokens whose logits are wanted
+		}
+		for _, list := range [][]plan.Slot{ps.In, ps.Out} {
+			for _, s := range list {
+				e.rows[s] = max(e.rows[s], room)
+			}
+		}
+		st := step{Step: ps}
+		for i, w := range ps.W {
+			mat := matrix{block: w.Block, in: int(w.Shape[0]), out: int(w.Rows()), rowBytes: int(w.RowBytes())}
+			var ok bool
+			if mat.product, ok = product(w.Tensor); !ok {
+				return nil, unsupported(m.src, w.Tensor)
+			}
+			if ps.Op == plan.Embed {
+				if err := format.Dequantize(nil, nil, w.Type); err != nil {
+					return nil, unsupported(m.src, w.Tensor)
+				}
+			} else {
+				l := mat.product.Layout()
+				e.most[l] = max(e.most[l], room*mat.in)
+				if mat.in%l.Block() != 0 {
+					return nil, m.src.TensorError(w.Name, fmt.Sprintf("rows of %d values are not whole blocks of %d", mat.in, l.Block()))
+				}
+			}
+			if i < len(ps.V) && ps.V[i] != nil {
+				m.Layout.Pinned += 4 * int64(mat.out)
+			}
+			st.mats = append(st.mats, mat)
+		}
+		if ps.Op == plan.Norm {
+			m.Layout.Pinned += 4 * ps.V[0].Shape[0]
+		}
+		e.steps = append(e.steps, st)
+	}
+	if err := e.checkRoPE(); err != nil {
+		return nil, err
+	}
+	m.Layout.Activations = e.bytes()
+	return e, nil
+}
+
+func unsupported(src *loader.Source, t format.Tensor) error {
+	return &format.Error{File: src.Name(), Tensor: t.Name, Offset: t.Offset,
+		Detail: fmt.Sprintf("no kernel for type %v", t.Type), Err: format.ErrUnsupported}
+}
+
+// ropeDivisors is the tensor that carries Llama 3's scaling of the frequencies.
+const ropeDivisors = "rope_freqs.weight"
+
+func (e *exec) checkRoPE() error {
+	t, ok := e.m.src.Tensor(ropeDivisors)
+	if !ok {
+		return nil
+	}
+	if len(t.Shape) != 1 || t.Shape[0] != int64(e.m.RoPE.Dim/2) {
+		return e.m.src.TensorError(ropeDivisors, fmt.Sprintf("shape %v, want [%d]", t.Shape, e.m.RoPE.Dim/2))
+	}
+	return nil
+}
+
+// bytes returns the size of the buffer that start allocates, but for the
+// workers' scratch.
+func (e *exec) bytes() (n int64) {
+	for s, info := range e.m.Plan.Slots {
+		n += loader.SizeOf[float32](e.rows[s] * info.Width)
+	}
+	for l := kernels.Q8x32; l <= kernels.Q8x256; l++ {
+		n += loader.SizeOf[int8](e.most[l]) + loader.SizeOf[float32](e.most[l]/l.Block()) + loader.SizeOf[int16](e.most[l]/l.SumBlock())
+	}
+	return n + loader.SizeOf[float32](e.batch*e.m.RoPE.Dim)
+}
+
+// start allocates the buffers and reads the pinned vectors.
+func (e *exec) start(pool *workers.Pool) (err error) {
+	e.pool = pool
+	e.buf, err = loader.NewBuffer(e.bytes() + int64(pool.Workers())*loader.SizeOf[float32](scratchValues))
+	if err != nil {
+		return fmt.Errorf("activations: %w", err)
+	}
+	for s, info := range e.m.Plan.Slots {
+		e.slots = append(e.slots, loader.Take[float32](e.buf, e.rows[s]*info.Width))
+	}
+	for l := kernels.Q8x32; l <= kernels.Q8x256; l++ {
+		e.packed[l] = kernels.Acts{
+			Layout: l,
+			Q:      loader.Take[int8](e.buf, e.most[l]),
+			D:      loader.Take[float32](e.buf, e.most[l]/l.Block()),
+			S:      loader.Take[int16](e.buf, e.most[l]/l.SumBlock()),
+		}
+	}
+	e.angles = loader.Take[float32](e.buf, e.batch*e.m.RoPE.Dim)
+	for range pool.Workers() {
+		e.scratch = append(e.scratch, loader.Take[float32](e.buf, scratchValues))
+	}
+	var divisors []float32
+	if t, ok := e.m.src.Tensor(ropeDivisors); ok {
+		if divisors, err = e.m.vectorOf(t); err != nil {
+			return err
+		}
+	}
+	e.freqs, e.scale = e.m.RoPE.frequencies(divisors)
+	for i := range e.steps {
+		if err := e.startStep(&e.steps[i]); err != nil {
+			return err
+		}
+	}
+	e.tile = [plan.Ops]func(tile, worker int){
+		plan.Embed:     e.embedTile,
+		plan.Norm:      e.normTile,
+		plan.MatMul:    e.matMulTile,
+		plan.MatMulAdd: e.matMulTile,
+		plan.RoPE:      e.ropeTile,
+		plan.StoreKV:   e.storeTile,
+		plan.Attention: e.attentionTile,
+		plan.SiLUMul:   e.siluMulTile,
+	}
+	e.pack = e.packTile
+	return nil
+}
+
+// Tiles of about tileBytes of weights are large enough to hide the cost of
+// handing them out and small enough to share evenly, and keep one call of a
+// kernel, during which a goroutine cannot be stopped, far below 100 µs.
+const tileBytes = 64 << 10
+
+// startStep reads the step's vectors and cuts its matrices into tiles.
+func (e *exec) startStep(s *step) (err error) {
+	if s.Op == plan.Norm {
+		s.vec, err = e.m.vectorOf(s.V[0].Tensor)
+		return err
+	}
+	for i := range s.mats {
+		mat := &s.mats[i]
+		if i < len(s.V) && s.V[i] != nil {
+			if mat.bias, err = e.m.vectorOf(s.V[i].Tensor); err != nil {
+				return err
+			}
+		}
+		share := (mat.out + 4*e.pool.Workers() - 1) / (4 * e.pool.Workers())
+		mat.perTile = max(1, min(share, tileBytes/mat.rowBytes, scratchValues))
+		mat.first = s.tiles
+		s.tiles += (mat.out + mat.perTile - 1) / mat.perTile
+	}
+	return nil
+}
+
+func (e *exec) close() error {
+	e.slots, e.scratch, e.angles = nil, nil, nil
+	return e.buf.Close()
+}
+
+// runStep runs one step for the tokens of the pass.
+func (e *exec) runStep(s *step) error {
+	for i := range s.mats {
+		b, err := e.m.load.Acquire(s.mats[i].block)
+		if err != nil {
+			return err
+		}
+		s.mats[i].data = b
+	}
+	e.step = s
+	tiles := e.n // most steps have one tile per token
+	switch s.Op {
+	case plan.MatMul, plan.MatMulAdd:
+		if err := e.packInput(s); err != nil {
+			return err
+		}
+		tiles = s.tiles
+	case plan.Attention:
+		tiles = e.n * e.m.KVHeads
+	}
+	if err := e.pool.Run(tiles, e.tile[s.Op]); err != nil {
+		return e.explain(err)
+	}
+	for i := range s.mats {
+		s.mats[i].data = nil
+		e.m.load.Release(s.mats[i].block)
+	}
+	return nil
+}
+
+// explain turns a fault in a mapped file into the loader's error.
+func (e *exec) explain(err error) error {
+	var fault *workers.FaultError
+	if errors.As(err, &fault) {
+		if known := e.m.src.Fault(fault.Addr); known != nil {
+			return known
+		}
+	}
+	return err
+}
+
+// slot returns the values of token t in a slot.
+func (e *exec) slot(s plan.Slot, t int) []float32 {
+	w := e.m.Plan.Slots[s].Width
+	return e.slots[s][t*w:][:w]
+}
+
+func (e *exec) embedTile(t, _ int) {
+	mat := &e.step.mats[0]
+	row := mat.data[int(e.ids[t])*mat.rowBytes:][:mat.rowBytes]
+	if err := format.Dequantize(e.slot(e.step.Out[0], t), row, e.step.W[0].Type); err != nil {
+		panic(err) // newExec has made sure that the type is known
+	}
+}
+
+func (e *exec) normTile(t, _ int) {
+	kernels.RMSNorm(e.slot(e.step.Out[0], t), e.slot(e.step.In[0], t), e.step.vec, e.m.NormEps)
+}
+
+// packInput brings a product's input into every layout that its matrices read.
+func (e *exec) packInput(s *step) error {
+	var done [3]bool
+	for i := range s.mats {
+		l := s.mats[i].product.Layout()
+		if done[l] {
+			continue
+		}
+		done[l] = true
+		a := &e.packed[l]
+		a.Layout, a.M, a.N, a.F = l, e.n, s.mats[i].in, e.slots[s.In[0]]
+		if l == kernels.Float {
+			continue
+		}
+		e.packAs = l
+		if err := e.pool.Run(e.n, e.pack); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *exec) packTile(t, _ int) { e.packed[e.packAs].Quantize(t, t+1) }
+
+func (e *exec) matMulTile(tile, worker int) {
+	s := e.step
+	i := len(s.mats) - 1
+	for s.mats[i].first > tile {
+		i--
+	}
+	mat := &s.mats[i]
+	from := (tile - mat.first) * mat.perTile
+	to := min(from+mat.perTile, mat.out)
+	w := mat.data[from*mat.rowBytes : to*mat.rowBytes]
+	a := &e.packed[mat.product.Layout()]
+	for t := range e.n {
+		out := e.slot(s.Out[i], t)[from:to]
+		y := out
+		if s.Op == plan.MatMulAdd {
+			y = e.scratch[worker][:to-from]
+		}
+		mat.product.MatVec(y, w, a, t)
+		if mat.bias != nil {
+			kernels.Add(y, mat.bias[from:to])
+		}
+		if s.Op == plan.MatMulAdd {
+			kernels.Add(out, y)
+		}
+	}
+}
+
+func (e *exec) ropeTile(t, _ int) {
+	dim := e.m.RoPE.Dim
+	for _, s := range e.step.In {
+		kernels.RoPE(e.slot(s, t), e.angles[t*dim:][:dim], e.m.KeyDim)
+	}
+}
+
+func (e *exec) storeTile(t, _ int) {
+	e.kv.store(e.step.Layer, e.pos+t, e.slot(e.step.In[0], t), e.slot(e.step.In[1], t))
+}
+
+// attentionTile computes the query heads that share one key head, for one token.
+func (e *exec) attentionTile(tile, worker int) {
+	c := &e.m.Config
+	t, kvHead := tile/c.KVHeads, tile%c.KVHeads
+	q, y := e.slot(e.step.In[0], t), e.slot(e.step.Out[0], t)
+	group := c.Heads / c.KVHeads
+	for h := kvHead * group; h < (kvHead+1)*group; h++ {
+		e.attend(y[h*c.ValueDim:][:c.ValueDim], q[h*c.KeyDim:][:c.KeyDim], e.scratch[worker], kvHead, e.pos+t+1)
+	}
+}
+
+// attend sets y to softmax(q·k/√d)·v over the first n positions of a head. It
+// runs through the cache a page at a time and keeps the sum so far relative to
+// the largest score so far (Milakov and Gimelshein 2018, arXiv:1805.02867), so
+// that the scores of all positions never exist at once. q is scaled in place.
+func (e *exec) attend(y, q, scratch []float32, head, n int) {
+	kernels.Scale(q, float32(1/math.Sqrt(float64(len(q)))))
+	clear(y)
+	top, sum := float32(math.Inf(-1)), float32(0)
+	for pos := 0; pos < n; pos += pageTokens {
+		p := scratch[:min(pageTokens, n-pos)]
+		e.kv.scores(p, q, e.step.Layer, head, pos)
+		if m := kernels.Max(p); m > top {
+			rescale := float32(math.Exp(float64(top - m)))
+			kernels.Scale(y, rescale)
+			top, sum = m, sum*rescale
+		}
+		sum += kernels.ExpSum(p, top)
+		e.kv.accum(y, p, e.step.Layer, head, pos)
+	}
+	kernels.Scale(y, 1/sum)
+}
+
+func (e *exec) siluMulTile(t, _ int) {
+	gate := e.slot(e.step.In[0], t)
+	kernels.SiLUMul(gate, gate, e.slot(e.step.In[1], t))
+}

@@ -1,0 +1,169 @@
+package loader
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"unsafe"
+
+	"github.com/cortexsdr/cortex/format"
+	"github.com/cortexsdr/cortex/format/gguf"
+	"github.com/edsrzf/mmap-go"
+)
+
+// Source is an opened model: its parts, mapped read-only or given as bytes, and
+// the tensors and metadata they describe. A Source is safe for concurrent use;
+// Close must come after the last use of its bytes.
+type Source struct {
+	*gguf.File
+	parts []part
+}
+
+type part struct {
+	name   string
+	data   []byte
+	mapped mmap.MMap // nil where the caller owns data
+	file   *os.File
+}
+
+// Open maps the model file at path and, where it is the first of several parts
+// (name-00001-of-00009.gguf), the others beside it. Tensor data is not read.
+func Open(path string) (*Source, error) {
+	s := &Source{}
+	if err := s.open(path); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Source) open(path string) error {
+	if err := s.mapPart(path); err != nil {
+		return err
+	}
+	return s.Protect(func() error {
+		names, err := gguf.SplitNames(gguf.Part{Name: path, Data: s.parts[0].data})
+		if err != nil {
+			return err
+		}
+		// The file that was named need not be the first part.
+		for i, name := range names {
+			if name == path {
+				names = append(names[:i:i], names[i+1:]...)
+				break
+			}
+		}
+		for _, name := range names {
+			if err := s.mapPart(name); err != nil {
+				return fmt.Errorf("part of %s: %w", filepath.Base(path), err)
+			}
+		}
+		return s.parse()
+	})
+}
+
+// FromBytes opens a model that is in memory already, for example embedded in
+// the program. The bytes must not change while the Source is in use. The name
+// is used in errors only.
+func FromBytes(name string, data []byte) (*Source, error) {
+	s := &Source{parts: []part{{name: name, data: data}}}
+	if err := s.parse(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Source) mapPart(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	p := part{name: path, file: f}
+	s.parts = append(s.parts, p)
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return &Error{File: path, Err: fmt.Errorf("%w: not a regular file", format.ErrFormat)}
+	}
+	if info.Size() == 0 {
+		return nil // nothing can be mapped; the parser says what is missing
+	}
+	if p.mapped, err = mmap.Map(f, mmap.RDONLY, 0); err != nil {
+		return &Error{File: path, Err: err}
+	}
+	p.data = p.mapped
+	s.parts[len(s.parts)-1] = p
+	return nil
+}
+
+func (s *Source) parse() (err error) {
+	parts := make([]gguf.Part, len(s.parts))
+	for i, p := range s.parts {
+		parts[i] = gguf.Part{Name: p.name, Data: p.data}
+	}
+	s.File, err = gguf.Parse(parts...)
+	return err
+}
+
+// Name returns the name of the first part, as it was opened.
+func (s *Source) Name() string { return s.parts[0].name }
+
+// Size returns the bytes of all parts.
+func (s *Source) Size() (n int64) {
+	for _, p := range s.parts {
+		n += int64(len(p.data))
+	}
+	return n
+}
+
+// Mapped reports whether the bytes come from mapped files, and so can be given
+// up by the system under pressure and faulted in again.
+func (s *Source) Mapped() bool { return s.parts[0].mapped != nil }
+
+// Fault returns the error that describes a memory fault at addr, or nil if addr
+// lies in none of the source's mappings.
+func (s *Source) Fault(addr uintptr) error {
+	for i, p := range s.parts {
+		if p.mapped == nil {
+			continue
+		}
+		base := uintptr(unsafe.Pointer(unsafe.SliceData(p.data)))
+		if addr < base || addr-base >= uintptr(len(p.data)) {
+			continue
+		}
+		e := &Error{File: p.name, Offset: int64(addr - base), Err: ErrTruncated}
+		if s.File != nil {
+			for _, t := range s.Tensors {
+				if t.Part == i && t.Offset <= e.Offset && e.Offset < t.Offset+t.Size {
+					e.Tensor = t.Name
+				}
+			}
+		}
+		return e
+	}
+	return nil
+}
+
+// Close unmaps and closes the parts. Bytes handed out before are invalid after
+// it. A second Close does nothing.
+func (s *Source) Close() error {
+	var first error
+	for i := range s.parts {
+		p := &s.parts[i]
+		if p.mapped != nil {
+			if err := p.mapped.Unmap(); err != nil && first == nil {
+				first = err
+			}
+			p.mapped, p.data = nil, nil
+		}
+		if p.file != nil {
+			if err := p.file.Close(); err != nil && first == nil {
+				first = err
+			}
+			p.file = nil
+		}
+	}
+	return first
+}
