@@ -105,18 +105,19 @@ func decodeI64(dst []float32, src []byte) {
 	}
 }
 
-// f16 decodes the IEEE 754 half-precision number at the front of b.
+// f16 decodes the IEEE 754 half-precision number at the front of b. It never multiplies subnormal numbers, which a C
+// library in the same process may have told the processor to treat as zero.
 func f16(b []byte) float32 {
 	h := binary.LittleEndian.Uint16(b)
-	sign := uint32(h&0x8000) << 16
-	frac := uint32(h & 0x3ff)
-	switch exp := uint32(h>>10) & 0x1f; exp {
-	case 0: // zero or subnormal: frac units of 2^-24
-		return math.Float32frombits(sign | math.Float32bits(float32(frac)*0x1p-24))
-	case 0x1f: // infinity or NaN
-		return math.Float32frombits(sign | 0x7f800000 | frac<<13)
-	default: // the exponent's bias is 15 there and 127 here
-		return math.Float32frombits(sign | (exp+127-15)<<23 | frac<<13)
+	sign, rest := uint32(h&0x8000)<<16, uint32(h&0x7fff)
+	const minNormal, infinity = 0x0400, 0x7c00
+	switch {
+	case rest-minNormal < infinity-minNormal: // the exponent's bias is 15 here and 127 in float32
+		return math.Float32frombits(sign | rest<<13 + (127-15)<<23)
+	case rest < minNormal: // zero, or subnormal: a multiple of 2^-24
+		return math.Float32frombits(sign | math.Float32bits(float32(rest)*0x1p-24))
+	default: // infinity or NaN
+		return math.Float32frombits(sign | 0xff<<23 | rest<<13)
 	}
 }
 

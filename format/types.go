@@ -139,7 +139,7 @@ func (t Type) Check() error {
 	return unsupportedf("unknown tensor type %d", uint32(t))
 }
 
-// Bytes returns the number of bytes that a tensor of this type and shape takes. It fails, wrapping
+// Bytes returns the number of bytes that a tensor of this type and shape takes. It fails with an *Error, wrapping
 // ErrUnsupported or ErrFormat, if the type has no layout, a dimension is not positive, the row length
 // Shape[0] is not a whole number of blocks, or the number of values or bytes passes that of int64.
 func (t Type) Bytes(shape []int64) (int64, error) {
