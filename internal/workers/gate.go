@@ -1,0 +1,61 @@
+package workers
+
+import (
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/cpu"
+)
+
+const (
+	// spinFor is how long a waiting goroutine spins before it sleeps: longer than what lies between two operations of a token, and
+	// about what falling asleep and being woken costs, so that waiting in vain at most doubles that cost.
+	spinFor = 30 * time.Microsecond
+	// spinPolls is the number of polls between two looks at the clock, each of which costs as much as several polls.
+	spinPolls = 16
+)
+
+// gate is where one goroutine waits. Others wake it after they have changed what it waits for.
+type gate struct {
+	asleep atomic.Bool
+	token  chan struct{} // one for each change of asleep from true to false that was made by wake
+	_      [2]cpu.CacheLinePad
+}
+
+func (g *gate) init() { g.token = make(chan struct{}, 1) }
+
+// wait returns when ready(p) holds.
+func (g *gate) wait(p *Pool, ready func(*Pool) bool) {
+	for !ready(p) {
+		if p.spin.Load() && spin(p, ready) {
+			return
+		}
+		g.asleep.Store(true)
+		// What was awaited may have come between the last look and the Store, and then nobody saw a sleeper to wake.
+		// If a waker did see one, its token must be taken.
+		if ready(p) && g.asleep.CompareAndSwap(true, false) {
+			return
+		}
+		<-g.token
+	}
+}
+
+// wake wakes the goroutine if it sleeps. The token may reach it late, when it waits for something else: wait looks again.
+func (g *gate) wake() {
+	if g.asleep.Load() && g.asleep.CompareAndSwap(true, false) {
+		g.token <- struct{}{}
+	}
+}
+
+// spin polls ready for a while and reports whether it held in the end.
+func spin(p *Pool, ready func(*Pool) bool) bool {
+	for start := time.Now(); time.Since(start) < spinFor; {
+		for range spinPolls {
+			if ready(p) {
+				return true
+			}
+			pause()
+		}
+	}
+	return false
+}
