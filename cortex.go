@@ -1,0 +1,308 @@
+package cortex
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cortexsdr/cortex/cache"
+	"github.com/cortexsdr/cortex/internal/model"
+	"github.com/cortexsdr/cortex/internal/sysmem"
+	"github.com/cortexsdr/cortex/internal/tokenizer"
+	"github.com/cortexsdr/cortex/internal/workers"
+	"github.com/cortexsdr/cortex/loader"
+)
+
+// Model is an open model. It is safe for concurrent use: sessions take turns, a
+// batch of tokens at a time.
+type Model struct {
+	src    *loader.Source
+	tok    *tokenizer.Tokenizer
+	model  *model.Model
+	pool   *workers.Pool
+	budget *cache.Budget
+	plan   Plan
+	info   Info
+	kvType KVType
+	stats  counters
+	life   lifetime
+
+	mu       sync.Mutex
+	sessions map[*Session]struct{}
+}
+
+// counters are the running totals behind Stats.
+type counters struct {
+	promptTokens, generatedTokens atomic.Int64
+	promptTime, generateTime      atomic.Int64 // nanoseconds
+	bytesRead                     atomic.Int64
+}
+
+// The names under which memory is reserved in the budget.
+const (
+	memWeights     = "weights"
+	memPinned      = "norms and biases"
+	memActivations = "activations"
+	memTokenizer   = "tokenizer"
+	memRuntime     = "runtime"
+	memKV          = "KV cache"
+)
+
+// runtimeBytes is what the Go runtime and the code of a small program take:
+// stacks, garbage, mapped text.
+const runtimeBytes = 24 << 20
+
+// Open opens the model file at path; of a model split into several files
+// (name-00001-of-00009.gguf), any one of them. o may be nil.
+//
+// The file is mapped and must not be changed while the model is open. Errors
+// wrap format.ErrFormat, format.ErrUnsupported, loader.ErrTruncated,
+// ErrMemoryLimit, ErrOptions or those of package os.
+func Open(path string, o *Options) (*Model, error) {
+	src, err := loader.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cortex: open %s: %w", path, err)
+	}
+	m, err := open(src, o)
+	if err != nil {
+		src.Close()
+		return nil, fmt.Errorf("cortex: open %s: %w", path, err)
+	}
+	return m, nil
+}
+
+// OpenBytes opens a model that is in memory, for example one embedded in the
+// program. data is used in place and must not change; name is for errors. o may
+// be nil.
+func OpenBytes(name string, data []byte, o *Options) (*Model, error) {
+	src, err := loader.FromBytes(name, data)
+	if err != nil {
+		return nil, fmt.Errorf("cortex: open %s: %w", name, err)
+	}
+	m, err := open(src, o)
+	if err != nil {
+		return nil, fmt.Errorf("cortex: open %s: %w", name, err)
+	}
+	return m, nil
+}
+
+func open(src *loader.Source, opt *Options) (m *Model, err error) {
+	var o Options
+	if opt != nil {
+		o = *opt
+	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if o.Threads == 0 {
+		o.Threads = sysmem.CPUs()
+	}
+	if o.MemoryLimit == 0 {
+		o.MemoryLimit = sysmem.Limit()
+	}
+	m = &Model{src: src, kvType: o.KVType, sessions: map[*Session]struct{}{}}
+	err = src.Protect(func() error {
+		if m.tok, err = tokenizer.FromGGUF(src.File); err != nil {
+			return err
+		}
+		return m.layOut(o)
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.describe()
+	if o.Logger != nil {
+		for _, t := range src.Tensors {
+			if !m.model.Uses(t.Name) {
+				o.Logger.Info("tensor is not used", "model", src.Name(), "tensor", t.Name)
+			}
+		}
+		o.Logger.Info("model opened", "model", src.Name(), "context", m.plan.ContextLength, "batch", m.plan.BatchSize,
+			"threads", m.plan.Threads, "memory", m.budget.Used(), "limit", m.budget.Limit())
+	}
+
+	m.pool = workers.New(o.Threads)
+	m.life.free = m.free
+	if err := m.model.Start(m.pool, openProgress(o.Progress)); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+// openProgress adapts the caller's progress function to the loader's.
+func openProgress(report func(Progress)) func(done, total int64) {
+	if report == nil {
+		return nil
+	}
+	start := time.Now()
+	return func(done, total int64) {
+		p := Progress{Stage: StageOpen, Bytes: done, TotalBytes: total}
+		p.estimate(float64(done), float64(total), start)
+		report(p)
+	}
+}
+
+// layOut builds the model and decides what memory goes where. What the options
+// leave open (context and batch) shrinks until it fits.
+func (m *Model) layOut(o Options) (err error) {
+	batch := o.BatchSize
+	if batch == 0 {
+		batch = model.DefaultBatch
+	}
+	for {
+		if m.model, err = model.New(m.src, model.Options{Vocab: m.tok.VocabSize(), Batch: batch}); err != nil {
+			return err
+		}
+		context := o.ContextLength
+		if context == 0 {
+			context = min(m.model.ContextLength, DefaultContextLength)
+		}
+		need := m.fixedBytes(o.Threads) + m.kvBytes(context)
+		if o.ContextLength == 0 {
+			for need > o.MemoryLimit && context > minContext {
+				context = max(minContext, context/2)
+				need = m.fixedBytes(o.Threads) + m.kvBytes(context)
+			}
+		}
+		if need > o.MemoryLimit && o.BatchSize == 0 && batch > minBatch {
+			batch /= 2
+			continue
+		}
+		if need > o.MemoryLimit {
+			return &MemoryError{Limit: o.MemoryLimit, Need: need,
+				What: fmt.Sprintf("the model with a context of %d tokens and batches of %d", context, batch)}
+		}
+		m.plan = Plan{ContextLength: context, BatchSize: m.model.Batch(), Threads: o.Threads}
+		break
+	}
+	m.budget = cache.NewBudget(o.MemoryLimit)
+	for _, it := range m.fixed(o.Threads) {
+		if err := m.budget.Reserve(it.Name, it.Bytes); err != nil {
+			return err
+		}
+	}
+	m.plan.MemoryLimit = o.MemoryLimit
+	for _, it := range append(m.fixed(o.Threads), cache.Item{Name: memKV, Bytes: m.kvBytes(m.plan.ContextLength)}) {
+		m.plan.Memory = append(m.plan.Memory, MemoryItem(it))
+	}
+	m.plan.Layers = m.model.Layers
+	m.plan.Steps = len(m.model.Plan.Steps)
+	m.plan.BytesPerToken = m.model.Plan.BytesPerPass(1)
+	return nil
+}
+
+// The least context and batch that are chosen without being asked for.
+const (
+	minContext = 256
+	minBatch   = 32
+)
+
+// fixed lists what the model holds whatever sessions there are.
+func (m *Model) fixed(threads int) []cache.Item {
+	return []cache.Item{
+		{Name: memWeights, Bytes: m.model.Layout.Weights},
+		{Name: memPinned, Bytes: m.model.Layout.Pinned},
+		{Name: memActivations, Bytes: m.model.Layout.Activations + int64(threads)*model.ScratchBytes},
+		{Name: memTokenizer, Bytes: m.tok.Bytes()},
+		{Name: memRuntime, Bytes: runtimeBytes},
+	}
+}
+
+func (m *Model) fixedBytes(threads int) (n int64) {
+	for _, it := range m.fixed(threads) {
+		n += it.Bytes
+	}
+	return n
+}
+
+func (m *Model) kvBytes(context int) int64 {
+	return m.model.KVBytes(context, model.KVType(m.kvType))
+}
+
+// Close ends all sessions and frees everything. It does not wait for calls in
+// progress on other goroutines: they end with ErrClosed at their next token, and
+// what they use is freed then. A second Close does nothing.
+func (m *Model) Close() error {
+	m.mu.Lock()
+	sessions := slices.Collect(maps.Keys(m.sessions))
+	m.mu.Unlock()
+	var errs []error
+	for _, s := range sessions {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, m.life.close())...)
+}
+
+// free gives everything back. No session is left when it is called.
+func (m *Model) free() error {
+	err := m.model.Close()
+	m.pool.Close()
+	return errors.Join(err, m.src.Close())
+}
+
+// Generate continues the prompt in a session of its own. It is short for
+// NewSession, Generate and Close.
+func (m *Model) Generate(ctx context.Context, prompt string, o *GenerateOptions) iter.Seq2[Token, error] {
+	return func(yield func(Token, error) bool) {
+		s, err := m.NewSession()
+		if err != nil {
+			yield(Token{}, err)
+			return
+		}
+		defer s.Close()
+		s.Generate(ctx, prompt, o)(yield)
+	}
+}
+
+// TokenizeOptions for [Model.Tokenize].
+type TokenizeOptions struct {
+	AddSpecial   bool // begin and end with the tokens that the model wants there
+	ParseSpecial bool // the texts of special tokens mean those tokens
+}
+
+// Tokenize returns the ids of text's tokens.
+func (m *Model) Tokenize(text string, o TokenizeOptions) []int32 {
+	return m.tok.Encode(nil, text, tokenizer.EncodeOptions(o))
+}
+
+// Detokenize returns the text of tokens. Special tokens have none. Ids that are
+// not in the vocabulary are left out.
+func (m *Model) Detokenize(ids []int32) string { return m.tok.Decode(ids) }
+
+// Info returns what is known of the model.
+func (m *Model) Info() Info {
+	info := m.info
+	info.Types = slices.Clone(info.Types)
+	return info
+}
+
+// Plan returns how the memory is laid out and what a token costs.
+func (m *Model) Plan() Plan {
+	p := m.plan
+	p.Memory = slices.Clone(p.Memory)
+	return p
+}
+
+// Stats returns running totals of all sessions since Open.
+func (m *Model) Stats() Stats {
+	st := Stats{
+		PromptTokens:    m.stats.promptTokens.Load(),
+		PromptTime:      time.Duration(m.stats.promptTime.Load()),
+		GeneratedTokens: m.stats.generatedTokens.Load(),
+		GenerateTime:    time.Duration(m.stats.generateTime.Load()),
+		BytesRead:       m.stats.bytesRead.Load(),
+		MemoryUsed:      m.budget.Used(),
+		MemoryPeak:      m.budget.Peak(),
+		MemoryLimit:     m.budget.Limit(),
+	}
+	m.mu.Lock()
+	st.Sessions = len(m.sessions)
+	m.mu.Unlock()
+	return st
+}

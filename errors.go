@@ -1,0 +1,32 @@
+package cortex
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cortexsdr/cortex/internal/model"
+)
+
+var (
+	// ErrMemoryLimit is wrapped by a [*MemoryError].
+	ErrMemoryLimit = errors.New("memory limit too small")
+	// ErrClosed says that a Model or Session was used after Close.
+	ErrClosed = errors.New("closed")
+	// ErrContextFull says that the tokens do not fit into the context any more.
+	ErrContextFull = model.ErrContextFull
+	// ErrOptions says that an option has a value that makes no sense.
+	ErrOptions = errors.New("bad option")
+)
+
+// MemoryError says that a memory limit cannot work. It wraps [ErrMemoryLimit].
+type MemoryError struct {
+	Limit int64 // bytes allowed
+	Need  int64 // the smallest limit that works
+	What  string
+}
+
+func (e *MemoryError) Error() string {
+	return fmt.Sprintf("%v: %s needs %s, the limit is %s", ErrMemoryLimit, e.What, FormatBytes(e.Need), FormatBytes(e.Limit))
+}
+
+func (e *MemoryError) Unwrap() error { return ErrMemoryLimit }

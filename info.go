@@ -1,0 +1,157 @@
+package cortex
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cortexsdr/cortex/format/gguf"
+)
+
+// Info describes a model.
+type Info struct {
+	Name          string // general.name, may be empty
+	Architecture  string // "llama"
+	File          string // as it was opened
+	FileBytes     int64  // of all parts
+	Parameters    int64  // values in all tensors
+	Layers        int
+	Dim           int // width of the residual stream
+	Heads         int // query heads
+	KVHeads       int // key-value heads
+	FeedForward   int // width of the feed-forward layer
+	Vocab         int // tokens
+	ContextLength int // tokens that the model was trained for
+	Types         []TypeCount
+	ChatTemplate  string // tokenizer.chat_template, may be empty
+}
+
+// TypeCount says how much of a model is stored in one type.
+type TypeCount struct {
+	Type    string // ggml's name: "Q4_K"
+	Tensors int
+	Bytes   int64
+}
+
+// BitsPerWeight returns the average size of a parameter in bits.
+func (i Info) BitsPerWeight() float64 {
+	var bytes int64
+	for _, t := range i.Types {
+		bytes += t.Bytes
+	}
+	return 8 * float64(bytes) / float64(max(i.Parameters, 1))
+}
+
+// Type returns the type that most of the model is stored in.
+func (i Info) Type() string {
+	if len(i.Types) == 0 {
+		return ""
+	}
+	return i.Types[0].Type
+}
+
+// describe fills in m.info.
+func (m *Model) describe() {
+	c := &m.model.Config
+	m.info = Info{Name: c.Name, Architecture: c.Arch, File: m.src.Name(), FileBytes: m.src.Size(), Layers: c.Layers, Dim: c.Dim,
+		Heads: c.Heads, KVHeads: c.KVHeads, FeedForward: c.FF, Vocab: c.Vocab, ContextLength: c.ContextLength}
+	m.info.ChatTemplate, _ = gguf.Or(m.src.String, "tokenizer.chat_template", "")
+	count := map[string]*TypeCount{}
+	for _, t := range m.src.Tensors {
+		name := t.Type.String()
+		if count[name] == nil {
+			count[name] = &TypeCount{Type: name}
+		}
+		count[name].Tensors++
+		count[name].Bytes += t.Size
+		m.info.Parameters += t.Rows() * t.Shape[0]
+	}
+	for _, c := range count {
+		m.info.Types = append(m.info.Types, *c)
+	}
+	slices.SortFunc(m.info.Types, func(a, b TypeCount) int {
+		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), strings.Compare(a.Type, b.Type))
+	})
+}
+
+// Stats are running totals.
+type Stats struct {
+	PromptTokens    int64         // tokens read
+	PromptTime      time.Duration // spent on them
+	GeneratedTokens int64
+	GenerateTime    time.Duration
+	BytesRead       int64 // of weights that the kernels went through
+	MemoryUsed      int64 // reserved of MemoryLimit now
+	MemoryPeak      int64 // most that was ever reserved
+	MemoryLimit     int64
+	Sessions        int // open now
+}
+
+// PromptRate returns prompt tokens per second.
+func (s Stats) PromptRate() float64 { return rate(s.PromptTokens, s.PromptTime) }
+
+// GenerateRate returns generated tokens per second.
+func (s Stats) GenerateRate() float64 { return rate(s.GeneratedTokens, s.GenerateTime) }
+
+func rate(n int64, d time.Duration) float64 {
+	if d <= 0 {
+		return 0
+	}
+	return float64(n) / d.Seconds()
+}
+
+// MemoryItem is one part of a memory layout.
+type MemoryItem struct {
+	Name  string
+	Bytes int64
+}
+
+// Plan says how a model's memory is laid out and what a token costs.
+type Plan struct {
+	MemoryLimit   int64
+	Memory        []MemoryItem // with one session
+	ContextLength int          // tokens of a session
+	BatchSize     int          // prompt tokens of a pass
+	Threads       int
+	Layers        int
+	Steps         int   // operations per pass
+	BytesPerToken int64 // of weights read for one generated token
+}
+
+// Total returns the bytes of all parts of the layout.
+func (p Plan) Total() (n int64) {
+	for _, it := range p.Memory {
+		n += it.Bytes
+	}
+	return n
+}
+
+// String returns the layout as a table.
+func (p Plan) String() string {
+	var b strings.Builder
+	for _, it := range p.Memory {
+		fmt.Fprintf(&b, "%-18s %12s\n", it.Name, FormatBytes(it.Bytes))
+	}
+	fmt.Fprintf(&b, "%-18s %12s of %s\n", "total", FormatBytes(p.Total()), FormatBytes(p.MemoryLimit))
+	fmt.Fprintf(&b, "%-18s %12s\n", "read per token", FormatBytes(p.BytesPerToken))
+	fmt.Fprintf(&b, "%d layers in %d steps, context of %d tokens, batches of %d, %d threads\n",
+		p.Layers, p.Steps, p.ContextLength, p.BatchSize, p.Threads)
+	return b.String()
+}
+
+// FormatBytes returns a size as text for people: "7.0 MiB", "512 B".
+func FormatBytes(n int64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	v, unit := float64(n)/1024, "KiB"
+	for _, next := range []string{"MiB", "GiB", "TiB"} {
+		if v < 999.95 {
+			break
+		}
+		v, unit = v/1024, next
+	}
+	return fmt.Sprintf("%.1f %s", v, unit)
+}

@@ -1,0 +1,180 @@
+package cortex
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cortexsdr/cortex/internal/model"
+	"github.com/cortexsdr/cortex/internal/sample"
+)
+
+// Options for [Open]. The zero value is the default for every field.
+type Options struct {
+	// MemoryLimit is the most bytes that the model may hold: weights, KV
+	// caches of all sessions, activations, tokenizer. 0 means what the machine
+	// or its cgroup has available, less a reserve for the rest of the program.
+	MemoryLimit int64
+
+	// Threads is the number of workers. 0 means the processors that the
+	// process has been granted: affinity and cgroup quota are honoured.
+	Threads int
+
+	// ContextLength is the number of tokens that a session has room for. 0
+	// means what the model was trained for, but at most DefaultContextLength,
+	// and less where memory is short. A longer one than the model was trained
+	// for is allowed.
+	ContextLength int
+
+	// BatchSize is the number of prompt tokens that pass the model together.
+	// More make a prompt faster and take more memory. 0 means 512, or less
+	// where memory is short.
+	BatchSize int
+
+	// KVType is the precision in which keys and values are kept.
+	KVType KVType
+
+	// Progress, if not nil, is called while the model is being opened, from
+	// the goroutine that called Open.
+	Progress func(Progress)
+
+	// Logger, if not nil, is told what may be of interest: tensors that are
+	// not used, a context cut short.
+	Logger *slog.Logger
+}
+
+// DefaultContextLength is the longest context that is chosen without being asked for.
+const DefaultContextLength = 4096
+
+// KVType is the precision of the key-value cache.
+type KVType uint8
+
+// The precisions of a key-value cache.
+const (
+	KVF16 KVType = iota // half precision, the default
+	KVF32               // single precision
+)
+
+// String returns "f16" or "f32".
+func (t KVType) String() string { return model.KVType(t).String() }
+
+// check returns an error for values that make no sense.
+func (o *Options) check() error {
+	for name, v := range map[string]int64{
+		"MemoryLimit":   o.MemoryLimit,
+		"Threads":       int64(o.Threads),
+		"ContextLength": int64(o.ContextLength),
+		"BatchSize":     int64(o.BatchSize),
+	} {
+		if v < 0 {
+			return fmt.Errorf("%w: %s is negative", ErrOptions, name)
+		}
+	}
+	switch {
+	case o.Threads > maxThreads:
+		return fmt.Errorf("%w: %d threads, at most %d", ErrOptions, o.Threads, maxThreads)
+	case o.ContextLength > maxContext:
+		return fmt.Errorf("%w: a context of %d tokens, at most %d", ErrOptions, o.ContextLength, maxContext)
+	case o.KVType > KVF32:
+		return fmt.Errorf("%w: unknown KVType %d", ErrOptions, o.KVType)
+	}
+	return nil
+}
+
+const (
+	maxThreads = 1024
+	maxContext = 1 << 24
+)
+
+// Stage is what a [Progress] report is about.
+type Stage string
+
+// The stages.
+const (
+	StageOpen    Stage = "open"    // weights are being paged in
+	StagePrefill Stage = "prefill" // the prompt is being read
+)
+
+// Progress reports how far a long operation is.
+type Progress struct {
+	Stage       Stage
+	Fraction    float64       // 0 to 1
+	Bytes       int64         // paged in so far (StageOpen), read by kernels so far (StagePrefill)
+	TotalBytes  int64         // of the whole stage
+	Tokens      int           // prompt tokens done (StagePrefill)
+	TotalTokens int           // prompt tokens in all (StagePrefill)
+	Elapsed     time.Duration // since the stage began
+	Remaining   time.Duration // estimated
+}
+
+// estimate fills in Fraction and Remaining.
+func (p *Progress) estimate(done, total float64, start time.Time) {
+	p.Elapsed = time.Since(start)
+	p.Fraction = 1
+	if total > 0 {
+		p.Fraction = min(1, done/total)
+	}
+	if p.Fraction > 0 {
+		p.Remaining = time.Duration(float64(p.Elapsed) * (1 - p.Fraction) / p.Fraction)
+	}
+}
+
+// Sampling says how the next token is drawn from the model's logits. The steps
+// are taken in the order of the fields; a zero field switches its step off.
+// The zero Sampling is greedy: always the most likely token.
+type Sampling struct {
+	LogitBias        map[int32]float32 // added to the logits of these tokens; -Inf forbids one
+	RepeatLastN      int               // tokens that the penalties look back on; 0 means 64, -1 the whole context
+	RepeatPenalty    float64           // divides the logits of tokens seen, 1 or 0 is off (Keskar et al. 2019)
+	FrequencyPenalty float64           // subtracted for every time that a token was seen
+	PresencePenalty  float64           // subtracted once for a token seen
+	TopK             int               // keep the K likeliest tokens
+	TypicalP         float64           // keep the typical tokens of this mass (Meister et al. 2022), 1 or 0 is off
+	TopP             float64           // keep the likeliest tokens of this mass (Holtzman et al. 2019), 1 or 0 is off
+	MinP             float64           // keep tokens at least MinP times as likely as the likeliest (Nguyen et al. 2024)
+	Temperature      float64           // divides the logits; 0 picks the likeliest token
+	Seed             uint64            // of the random numbers; 0 picks one at random
+}
+
+// DefaultSampling returns the sampling that is used where none is given: a
+// temperature of 0.8 after top-k 40, top-p 0.95 and min-p 0.05.
+func DefaultSampling() Sampling {
+	return Sampling{TopK: 40, TopP: 0.95, MinP: 0.05, Temperature: 0.8}
+}
+
+// params converts to the form of package sample.
+func (s Sampling) params() sample.Params {
+	return sample.Params{
+		Temperature: s.Temperature, TopK: s.TopK, TopP: s.TopP, MinP: s.MinP, TypicalP: s.TypicalP,
+		RepeatPenalty: s.RepeatPenalty, RepeatLastN: s.RepeatLastN,
+		FrequencyPenalty: s.FrequencyPenalty, PresencePenalty: s.PresencePenalty,
+		Seed: s.Seed, LogitBias: s.LogitBias,
+	}
+}
+
+// GenerateOptions for one call of Generate. The zero value, like nil, means the
+// default for every field.
+type GenerateOptions struct {
+	// MaxTokens is the most tokens that are generated; 0 means until the model
+	// ends the text itself or the context is full.
+	MaxTokens int
+
+	// Sampling says how tokens are drawn; nil means DefaultSampling.
+	Sampling *Sampling
+
+	// Stop lists texts that end the generation. The text from the first one
+	// on is not yielded, even if it began inside an earlier token.
+	Stop []string
+
+	// ParseSpecial makes the texts of special tokens in the prompt, such as
+	// "<|user|>", mean those tokens. It is off by default, because a prompt may
+	// hold text of strangers.
+	ParseSpecial bool
+
+	// IgnoreEnd goes on when the model ends the text, for measuring.
+	IgnoreEnd bool
+
+	// Progress, if not nil, is called while the prompt is read, from the
+	// goroutine that ranges over the tokens.
+	Progress func(Progress)
+}

@@ -1,0 +1,349 @@
+package cortex
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/cortexsdr/cortex/internal/model"
+	"github.com/cortexsdr/cortex/internal/sample"
+	"github.com/cortexsdr/cortex/internal/tokenizer"
+)
+
+// Token is one generated token.
+type Token struct {
+	ID int32 // -1 for text that was held back until the end
+	// Text is what the token adds to the text. It is empty while a character
+	// is incomplete or while a stop text may have begun; what was held back
+	// comes with a later token.
+	Text string
+}
+
+// StopReason says why a generation ended.
+type StopReason string
+
+// The reasons.
+const (
+	StopNone    StopReason = ""        // nothing was generated yet, or an error ended it
+	StopEnd     StopReason = "end"     // the model ended the text
+	StopText    StopReason = "stop"    // a text of GenerateOptions.Stop came
+	StopLength  StopReason = "length"  // MaxTokens were generated
+	StopContext StopReason = "context" // the context is full
+	StopBreak   StopReason = "break"   // the caller left the loop
+)
+
+// Session is a text that a model reads and continues. It keeps the keys and
+// values of what it has seen. Use it from one goroutine at a time.
+type Session struct {
+	m    *Model
+	kv   *model.KV
+	ids  []int32 // the whole text; those from kv.Len() on have not been through the model
+	stop StopReason
+	pass model.Pass
+	life lifetime
+
+	logits []float32 // of the last token
+	keep   func(i int, logits []float32) error
+}
+
+// NewSession returns an empty session. It fails with a [*MemoryError] if the
+// memory limit has no room for another KV cache, and with ErrClosed.
+func (m *Model) NewSession() (*Session, error) {
+	s, err := m.newSession()
+	if err != nil {
+		return nil, fmt.Errorf("cortex: new session: %w", err)
+	}
+	return s, nil
+}
+
+func (m *Model) newSession() (*Session, error) {
+	if err := m.life.enter(); err != nil {
+		return nil, err
+	}
+	defer m.life.leave()
+	size := m.sessionBytes()
+	if m.budget.Reserve(memKV, size) != nil {
+		return nil, &MemoryError{Limit: m.budget.Limit(), Need: m.budget.Used() + size, What: "another session"}
+	}
+	kv, err := m.model.NewKV(m.plan.ContextLength, model.KVType(m.kvType))
+	if err != nil {
+		m.budget.Release(memKV, size)
+		return nil, err
+	}
+	s := &Session{m: m, kv: kv, logits: make([]float32, m.model.Vocab)}
+	s.life.free = s.free
+	s.keep = func(_ int, logits []float32) error {
+		copy(s.logits, logits)
+		return nil
+	}
+	m.mu.Lock()
+	m.sessions[s] = struct{}{}
+	m.mu.Unlock()
+	return s, nil
+}
+
+// sessionBytes is what a session holds: the KV cache and a copy of the logits.
+func (m *Model) sessionBytes() int64 {
+	return m.kvBytes(m.plan.ContextLength) + 4*int64(m.model.Vocab)
+}
+
+// Close frees the session's memory. Called while the session generates, it ends
+// the generation with ErrClosed at the next token. A second Close does nothing.
+func (s *Session) Close() error {
+	s.m.mu.Lock()
+	delete(s.m.sessions, s)
+	s.m.mu.Unlock()
+	return s.life.close()
+}
+
+func (s *Session) free() error {
+	defer s.m.budget.Release(memKV, s.m.sessionBytes())
+	return s.kv.Close()
+}
+
+// Len returns the number of tokens of the session's text.
+func (s *Session) Len() int { return len(s.ids) }
+
+// Tokens returns the ids of the session's text, prompts and replies.
+func (s *Session) Tokens() []int32 { return slices.Clone(s.ids) }
+
+// StopReason says why the last generation ended.
+func (s *Session) StopReason() StopReason { return s.stop }
+
+// Generate adds the prompt to the session's text, continues it, and yields the
+// tokens as they come. If an error is yielded, it is the last thing that is.
+// What was generated until then stays part of the text. o may be nil.
+//
+// It fails with ErrContextFull if the prompt does not fit, with the context's
+// error (context.Canceled, …) if ctx ends, with ErrOptions and ErrClosed.
+func (s *Session) Generate(ctx context.Context, prompt string, o *GenerateOptions) iter.Seq2[Token, error] {
+	return func(yield func(Token, error) bool) {
+		if err := s.generate(ctx, prompt, o, yield); err != nil {
+			yield(Token{ID: -1}, fmt.Errorf("cortex: generate: %w", err))
+		}
+	}
+}
+
+func (s *Session) generate(ctx context.Context, prompt string, opt *GenerateOptions, yield func(Token, error) bool) error {
+	var o GenerateOptions
+	if opt != nil {
+		o = *opt
+	}
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	s.stop = StopNone
+	if o.MaxTokens < 0 {
+		return fmt.Errorf("%w: MaxTokens is negative", ErrOptions)
+	}
+	sampling := DefaultSampling()
+	if o.Sampling != nil {
+		sampling = *o.Sampling
+	}
+	if sampling.Seed == 0 {
+		sampling.Seed = rand.Uint64()
+	}
+	sampler, err := sample.New(sampling.params(), s.m.model.Vocab)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrOptions, err)
+	}
+	if err := s.addPrompt(prompt, o.ParseSpecial); err != nil {
+		return err
+	}
+	for _, id := range s.ids {
+		sampler.Accept(id)
+	}
+	out := output{text: s.m.tok.NewDecoder(), stops: sample.NewStops(o.Stop)}
+
+	for n := 1; ; n++ {
+		if s.life.isClosed() {
+			return ErrClosed
+		}
+		if err := s.advance(ctx, n == 1, o.Progress); err != nil {
+			return err
+		}
+		id := sampler.Sample(s.logits)
+		sampler.Accept(id)
+		s.ids = append(s.ids, id)
+		if s.m.tok.IsEOG(id) && !o.IgnoreEnd {
+			s.stop = StopEnd
+			out.end(yield)
+			return nil
+		}
+		text, stopped := out.next(id)
+		switch {
+		case stopped:
+			s.stop = StopText
+		case n == o.MaxTokens:
+			s.stop = StopLength
+		case len(s.ids) >= s.kv.Cap():
+			s.stop = StopContext
+		}
+		if s.stop != StopNone && !stopped {
+			text += out.flush()
+		}
+		if !yield(Token{ID: id, Text: text}, nil) {
+			if s.stop == StopNone {
+				s.stop = StopBreak
+			}
+			return nil
+		}
+		if s.stop != StopNone {
+			return nil
+		}
+	}
+}
+
+// addPrompt appends a prompt's tokens to the text.
+func (s *Session) addPrompt(prompt string, parseSpecial bool) error {
+	first := len(s.ids) == 0
+	if prompt == "" && !first {
+		return nil
+	}
+	ids := s.m.tok.Encode(nil, prompt, tokenizer.EncodeOptions{AddSpecial: first, ParseSpecial: parseSpecial})
+	if len(s.ids)+len(ids) > s.kv.Cap() {
+		return fmt.Errorf("%w: a prompt of %d tokens after %d, room for %d", ErrContextFull, len(ids), len(s.ids), s.kv.Cap())
+	}
+	s.ids = append(s.ids, ids...)
+	if len(s.ids) == 0 {
+		return fmt.Errorf("%w: the prompt is empty, and the model has no token to begin with", ErrOptions)
+	}
+	return nil
+}
+
+// advance runs the tokens that have not been through the model yet and leaves
+// the logits of the last one in s.logits.
+func (s *Session) advance(ctx context.Context, prompt bool, report func(Progress)) error {
+	if s.kv.Len() == len(s.ids) {
+		s.kv.Truncate(len(s.ids) - 1) // the last token's logits are needed even if it has been run
+	}
+	p := model.Pass{Want: 1, Each: s.keep}
+	if prompt && report != nil {
+		start, total, read := time.Now(), len(s.ids)-s.kv.Len(), s.passBytes()
+		p.Progress = func(tokens float64) {
+			p := Progress{Stage: StagePrefill, Tokens: int(tokens), TotalTokens: total, TotalBytes: read}
+			p.estimate(tokens, float64(total), start)
+			p.Bytes = int64(p.Fraction * float64(read))
+			report(p)
+		}
+	}
+	return s.run(ctx, p, prompt)
+}
+
+// passBytes returns how many bytes of weights are read when the tokens that are
+// new go through the model.
+func (s *Session) passBytes() int64 {
+	n, batch := len(s.ids)-s.kv.Len(), s.m.plan.BatchSize
+	return int64((n+batch-1)/batch) * s.m.plan.BytesPerToken
+}
+
+// run does the pass with the tokens that have not been through the model yet,
+// and counts it.
+func (s *Session) run(ctx context.Context, p model.Pass, prompt bool) error {
+	start, read := time.Now(), s.passBytes()
+	s.pass = p // in the session, so that it need not be allocated for every token
+	s.pass.IDs = s.ids[s.kv.Len():]
+	n := int64(len(s.pass.IDs))
+	if err := s.m.model.Forward(ctx, s.kv, &s.pass); err != nil {
+		return err
+	}
+	st := &s.m.stats
+	st.bytesRead.Add(read)
+	if prompt {
+		st.promptTokens.Add(n)
+		st.promptTime.Add(int64(time.Since(start)))
+	} else {
+		st.generatedTokens.Add(n)
+		st.generateTime.Add(int64(time.Since(start)))
+	}
+	return nil
+}
+
+// Eval adds tokens to the session's text, runs them through the model and calls
+// each with the logits of the last want of them, in order: i is the token's index
+// in ids, logits holds one value per token of the vocabulary, for the token that
+// would follow, and is valid during the call only. An error of each ends the
+// evaluation.
+//
+// It serves scoring and measuring; [Session.Generate] is the way to text. Errors
+// are those of Generate.
+func (s *Session) Eval(ctx context.Context, ids []int32, want int, each func(i int, logits []float32) error) error {
+	if err := s.eval(ctx, ids, want, each); err != nil {
+		return fmt.Errorf("cortex: eval: %w", err)
+	}
+	return nil
+}
+
+func (s *Session) eval(ctx context.Context, ids []int32, want int, each func(i int, logits []float32) error) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	if want < 0 || want > len(ids) {
+		return fmt.Errorf("%w: the logits of %d tokens are wanted, of %d", ErrOptions, want, len(ids))
+	}
+	for _, id := range ids {
+		if id < 0 || int(id) >= s.m.model.Vocab {
+			return fmt.Errorf("%w: token %d is not in the vocabulary of %d", ErrOptions, id, s.m.model.Vocab)
+		}
+	}
+	behind := len(s.ids) - s.kv.Len() // tokens that were generated last and not yet run
+	s.ids = append(s.ids, ids...)
+	return s.run(ctx, model.Pass{Want: want, Each: func(i int, logits []float32) error { return each(i-behind, logits) }}, true)
+}
+
+// Truncate forgets the session's text from token n on. Truncate(0) empties it.
+func (s *Session) Truncate(n int) {
+	if n < 0 || n >= len(s.ids) || s.enter() != nil {
+		return
+	}
+	defer s.leave()
+	s.ids = s.ids[:n]
+	s.kv.Truncate(n)
+}
+
+// enter begins a call that uses the session and its model.
+func (s *Session) enter() error {
+	if err := s.m.life.enter(); err != nil {
+		return err
+	}
+	if err := s.life.enter(); err != nil {
+		s.m.life.leave()
+		return err
+	}
+	return nil
+}
+
+func (s *Session) leave() {
+	s.life.leave()
+	s.m.life.leave()
+}
+
+// output turns tokens into text that may be shown.
+type output struct {
+	text  *tokenizer.Decoder
+	stops *sample.Stops
+}
+
+// next returns the text that a token releases, and whether a stop text came.
+func (o *output) next(id int32) (text string, stopped bool) { return o.stops.Next(o.text.Next(id)) }
+
+// flush returns what is still held back.
+func (o *output) flush() string {
+	text, stopped := o.stops.Next(o.text.Flush())
+	if !stopped {
+		text += o.stops.Flush()
+	}
+	return text
+}
+
+// end yields what is still held back, if anything, as a token of its own.
+func (o *output) end(yield func(Token, error) bool) {
+	if text := o.flush(); text != "" {
+		yield(Token{ID: -1, Text: text}, nil)
+	}
+}
