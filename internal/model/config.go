@@ -71,6 +71,7 @@ func readConfig(f *gguf.File, vocab int) (*Config, error) {
 		Base:       r.float(key("rope.freq_base"), 10000),
 		Scaling:    r.text(key("rope.scaling.type"), "linear"),
 		Factor:     r.float(key("rope.scaling.factor"), r.float(key("rope.scale_linear"), 1)),
+		ExtFactor:  r.float(key("rope.scaling.yarn_ext_factor"), 1),
 		AttnFactor: r.float(key("rope.scaling.attn_factor"), 1),
 		OrigCtx:    r.int(key("rope.scaling.original_context_length"), c.ContextLength),
 		BetaFast:   r.float(key("rope.scaling.yarn_beta_fast"), 32),

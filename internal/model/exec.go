@@ -68,6 +68,9 @@ const tailRows = 16
 // scratchValues is the size of a worker's scratch: a page of scores, or a tile of results.
 const scratchValues = 4096
 
+// ScratchBytes is what each worker adds to Layout.Activations.
+const ScratchBytes = scratchValues * 4
+
 // newExec checks that there is a kernel for every step and works out the sizes.
 func newExec(m *Model, batch int) (*exec, error) {
 	e := &exec{m: m, batch: batch, rows: make([]int, len(m.Plan.Slots))}
@@ -222,6 +225,9 @@ func (e *exec) startStep(s *step) (err error) {
 }
 
 func (e *exec) close() error {
+	if e.buf == nil {
+		return nil
+	}
 	e.slots, e.scratch, e.angles = nil, nil, nil
 	return e.buf.Close()
 }

@@ -73,7 +73,7 @@ func (m *Model) batch(ctx context.Context, kv *KV, p *Pass, from, to int) error 
 		if err := e.runStep(s); err != nil {
 			return err
 		}
-		if p.Progress != nil && e.steps[i+1].Layer > s.Layer {
+		if p.Progress != nil && s.Layer >= 0 && e.steps[i+1].Layer > s.Layer {
 			p.Progress(float64(from) + float64(e.n)*float64(s.Layer+1)/float64(m.Layers))
 		}
 	}

@@ -31,6 +31,7 @@ type Model struct {
 	load *loader.Resident
 	exec *exec
 	turn chan struct{} // holds one token; whoever has it uses exec
+	uses func(tensor string) bool
 }
 
 // Options for New.
@@ -55,7 +56,8 @@ func New(src *loader.Source, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Config: *cfg, Plan: p, src: src, turn: make(chan struct{}, 1)}
+	m := &Model{Config: *cfg, Plan: p, src: src, turn: make(chan struct{}, 1), uses: b.Used}
+	m.turn <- struct{}{}
 
 	order := make([]loader.Extent, len(p.Blocks))
 	for i, blk := range p.Blocks {
@@ -95,23 +97,18 @@ func (m *Model) Start(pool *workers.Pool, progress func(done, total int64)) erro
 	if err := m.exec.start(pool); err != nil {
 		return err
 	}
-	m.turn <- struct{}{}
 	return m.load.Warm(progress)
 }
 
 // Close frees what the model itself holds; the source and the pool stay open.
-// It waits for a pass in progress.
+// The model cannot be used after it.
 func (m *Model) Close() error {
-	select {
-	case <-m.turn:
-	default:
-		if m.exec.buf == nil {
-			return nil // never started
-		}
-		<-m.turn
-	}
+	<-m.turn
 	return m.exec.close()
 }
+
+// Uses reports whether the model reads the tensor.
+func (m *Model) Uses(tensor string) bool { return tensor == ropeDivisors || m.uses(tensor) }
 
 // Batch returns the most tokens that one pass takes.
 func (m *Model) Batch() int { return m.exec.batch }

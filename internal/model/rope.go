@@ -13,8 +13,9 @@ type RoPE struct {
 	// are not, and the attention is sharpened).
 	Scaling    string
 	Factor     float64
-	AttnFactor float64
-	OrigCtx    int // tokens before stretching
+	ExtFactor  float64 // share of YaRN in the frequencies, 1 unless the file says otherwise
+	AttnFactor float64 // on cosine and sine
+	OrigCtx    int     // tokens before stretching
 	BetaFast   float64
 	BetaSlow   float64
 }
@@ -34,13 +35,13 @@ func (r *RoPE) frequencies(divide []float32) (freqs []float64, scale float64) {
 		case "linear":
 			f /= r.Factor
 		case "yarn":
-			// 1 at and below low: the pair turns fast and is left alone.
-			keep := 1 - min(1, max(0, (float64(i)-low)/max(0.001, high-low)))
+			// ExtFactor at and below low: the pair turns fast and is left alone.
+			keep := r.ExtFactor * (1 - min(1, max(0, (float64(i)-low)/max(0.001, high-low))))
 			f = f/r.Factor*(1-keep) + f*keep
 		}
 		freqs[i] = f
 	}
-	if r.Scaling == "yarn" {
+	if r.Scaling == "yarn" && r.ExtFactor != 0 {
 		scale *= 1 + 0.1*math.Log(r.Factor)
 	}
 	return freqs, scale
