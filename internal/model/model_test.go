@@ -223,7 +223,7 @@ func TestForwardOfEveryType(t *testing.T) {
 			m := open(t, c, 2, 16)
 			ids := randomIDs(6, m.Vocab)
 			want := (&naive{m: m, mat: map[string][]float32{}}).logits(ids)
-			most := 0.06 // 8-bit rounding, amplified by random layers; a wrong kernel gives about 1
+			most := 0.1 // 8-bit rounding, amplified by random layers; a wrong kernel gives about 1
 			if typ.BlockSize() == 1 {
 				most = 2e-5
 			}
