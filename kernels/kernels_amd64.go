@@ -26,4 +26,21 @@ var (
 
 func archLevels() []*isa { return []*isa{avx2, avx512, avx512vnni} }
 
-func addRows() {}
+func addRows() {
+	products["Q8_0"].quant.add(avx2, matvecQ8_0_avx2)
+	products["Q4_0"].quant.add(avx2, matvecQ4_0_avx2)
+	products["Q4_K"].quant.add(avx2, matvecQ4_K_avx2)
+	products["Q6_K"].quant.add(avx2, matvecQ6_K_avx2)
+}
+
+//go:noescape
+func matvecQ8_0_avx2(y []float32, w []byte, q []int8, d []float32, s []int16)
+
+//go:noescape
+func matvecQ4_0_avx2(y []float32, w []byte, q []int8, d []float32, s []int16)
+
+//go:noescape
+func matvecQ4_K_avx2(y []float32, w []byte, q []int8, d []float32, s []int16)
+
+//go:noescape
+func matvecQ6_K_avx2(y []float32, w []byte, q []int8, d []float32, s []int16)
