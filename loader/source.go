@@ -41,25 +41,26 @@ func (s *Source) open(path string) error {
 	if err := s.mapPart(path); err != nil {
 		return err
 	}
-	return s.Protect(func() error {
-		names, err := gguf.SplitNames(gguf.Part{Name: path, Data: s.parts[0].data})
-		if err != nil {
+	var names []string
+	err := s.Protect(func() (err error) {
+		names, err = gguf.SplitNames(gguf.Part{Name: path, Data: s.parts[0].data})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if len(names) > 1 { // in their order, whichever one was named
+		if err := s.Close(); err != nil {
 			return err
 		}
-		// The file that was named need not be the first part.
-		for i, name := range names {
-			if name == path {
-				names = append(names[:i:i], names[i+1:]...)
-				break
-			}
-		}
+		s.parts = nil
 		for _, name := range names {
 			if err := s.mapPart(name); err != nil {
 				return fmt.Errorf("part of %s: %w", filepath.Base(path), err)
 			}
 		}
-		return s.parse()
-	})
+	}
+	return s.Protect(s.parse)
 }
 
 // FromBytes opens a model that is in memory already, for example embedded in
