@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -41,10 +42,7 @@ func readConfig(f *gguf.File, vocab int) (*Config, error) {
 	r := reader{f: f}
 	arch := r.text("general.architecture", "")
 	if r.err == nil && architectures[arch] == nil {
-		r.err = f.KeyError("general.architecture", fmt.Sprintf("architecture %q is not supported", arch))
-		if e, ok := r.err.(*format.Error); ok {
-			e.Err = format.ErrUnsupported
-		}
+		r.err = keyError(f, "general.architecture", fmt.Sprintf("architecture %q is not supported", arch), format.ErrUnsupported)
 	}
 	if r.err != nil {
 		return nil, r.err
@@ -84,21 +82,32 @@ func readConfig(f *gguf.File, vocab int) (*Config, error) {
 	for _, check := range []struct {
 		ok       bool
 		key, why string
+		kind     error
 	}{
-		{c.Dim%c.Heads == 0 || r.has(key("attention.key_length")), "attention.head_count", "does not divide embedding_length"},
-		{c.Heads%c.KVHeads == 0, "attention.head_count_kv", "does not divide head_count"},
-		{c.NormEps >= 0 && !math.IsInf(float64(c.NormEps), 0), "attention.layer_norm_rms_epsilon", "is not a small positive number"},
-		{c.RoPE.Dim%2 == 0 && c.RoPE.Dim <= c.KeyDim, "rope.dimension_count", "is not an even number up to the head's width"},
-		{c.RoPE.Base > 1 && !math.IsInf(c.RoPE.Base, 0), "rope.freq_base", "is not a number above 1"},
-		{c.RoPE.Factor > 0 && !math.IsInf(c.RoPE.Factor, 0), "rope.scaling.factor", "is not a positive number"},
-		{c.RoPE.Scaling == "none" || c.RoPE.Scaling == "linear" || c.RoPE.Scaling == "yarn", "rope.scaling.type", "is none of none, linear, yarn"},
-		{r.int(key("expert_count"), 0) == 0, "expert_count", "mixtures of experts are not supported yet"},
+		{c.Dim%c.Heads == 0 || r.has(key("attention.key_length")), "attention.head_count", "does not divide embedding_length", format.ErrFormat},
+		{c.Heads%c.KVHeads == 0, "attention.head_count_kv", "does not divide head_count", format.ErrFormat},
+		{c.NormEps >= 0 && !math.IsInf(float64(c.NormEps), 0), "attention.layer_norm_rms_epsilon", "is not a small positive number", format.ErrFormat},
+		{c.RoPE.Dim%2 == 0 && c.RoPE.Dim <= c.KeyDim, "rope.dimension_count", "is not an even number up to the head's width", format.ErrFormat},
+		{c.RoPE.Base > 1 && !math.IsInf(c.RoPE.Base, 0), "rope.freq_base", "is not a number above 1", format.ErrFormat},
+		{c.RoPE.Factor > 0 && !math.IsInf(c.RoPE.Factor, 0), "rope.scaling.factor", "is not a positive number", format.ErrFormat},
+		{c.RoPE.Scaling == "none" || c.RoPE.Scaling == "linear" || c.RoPE.Scaling == "yarn", "rope.scaling.type", "is none of none, linear, yarn", format.ErrUnsupported},
+		{r.int(key("expert_count"), 0) == 0, "expert_count", "mixtures of experts are not supported", format.ErrUnsupported},
 	} {
 		if !check.ok {
-			return nil, f.KeyError(key(check.key), check.why)
+			return nil, keyError(f, key(check.key), check.why, check.kind)
 		}
 	}
 	return c, nil
+}
+
+// keyError is File.KeyError for a fault of the given kind.
+func keyError(f *gguf.File, key, detail string, kind error) error {
+	err := f.KeyError(key, detail)
+	var e *format.Error
+	if errors.As(err, &e) {
+		e.Err = kind
+	}
+	return err
 }
 
 // required marks a key without a default.

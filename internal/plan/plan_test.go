@@ -1,0 +1,83 @@
+package plan
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/cortexsdr/cortex/format"
+	"github.com/stretchr/testify/require"
+)
+
+var errBad = errors.New("bad")
+
+// tensors of a model with one tiny layer.
+var tensors = map[string]format.Tensor{
+	"embd.weight":    {Name: "embd.weight", Type: format.F32, Shape: []int64{4, 10}, Offset: 0, Size: 160},
+	"blk.0.norm":     {Name: "blk.0.norm", Type: format.F32, Shape: []int64{4}, Offset: 160, Size: 16},
+	"blk.0.a.weight": {Name: "blk.0.a.weight", Type: format.F16, Shape: []int64{4, 6}, Part: 1, Offset: 64, Size: 48},
+	"blk.0.b.weight": {Name: "blk.0.b.weight", Type: format.F16, Shape: []int64{4, 2, 1}, Part: 1, Offset: 128, Size: 16},
+	"blk.0.b.bias":   {Name: "blk.0.b.bias", Type: format.F32, Shape: []int64{2}, Part: 1, Offset: 192, Size: 8},
+}
+
+func builder() *Builder {
+	return NewBuilder(
+		func(name string) (format.Tensor, bool) { t, ok := tensors[name]; return t, ok },
+		func(tensor, detail string) error { return errors.Join(errBad, errors.New(tensor+": "+detail)) })
+}
+
+func TestBuilder(t *testing.T) {
+	b := builder()
+	x, h, y, z := b.Slot("x", 4), b.Slot("h", 4), b.Slot("y", 6), b.Slot("z", 2)
+	b.Embed(x, "embd.weight", 10)
+	b.Layer(0)
+	b.Norm(h, x, b.Name("norm"))
+	b.MatMul(h, Product{y, b.Name("a")}, Product{z, b.Name("b")})
+	b.Layer(1)
+	out := b.Slot("out", 10)
+	b.MatMul(x, Product{out, "embd"})
+	p, err := b.Plan()
+	require.NoError(t, err)
+
+	require.Equal(t, 1, p.Layers)
+	require.Equal(t, 4+4+6+2+10, p.ActivationWidth())
+	require.Equal(t, []Block{
+		{Tensor: "embd.weight", Size: 160, Lookup: true, RowBytes: 16},
+		{Tensor: "blk.0.a.weight", Part: 1, Offset: 64, Size: 48, RowBytes: 8},
+		{Tensor: "blk.0.b.weight", Part: 1, Offset: 128, Size: 16, RowBytes: 8},
+		{Tensor: "embd.weight", Size: 160, RowBytes: 16},
+	}, p.Blocks)
+	require.Equal(t, int64(3*16+48+16+160), p.BytesPerPass(3), "three rows of the embedding, every matrix once")
+
+	var ops []string
+	for _, s := range p.Steps {
+		ops = append(ops, s.Op.String())
+	}
+	require.Equal(t, []string{"embed", "norm", "matmul", "matmul"}, ops)
+	require.Equal(t, []int{-1, 0, 0, 1}, []int{p.Steps[0].Layer, p.Steps[1].Layer, p.Steps[2].Layer, p.Steps[3].Layer})
+	require.Nil(t, p.Steps[2].V[0], "a has no bias")
+	require.Equal(t, "blk.0.b.bias", p.Steps[2].V[1].Name)
+	require.True(t, b.Used("blk.0.b.bias"))
+	require.False(t, b.Used("blk.0.c"))
+	require.True(t, b.Has("embd.weight"))
+	require.False(t, b.Has("blk.0.c"))
+}
+
+func TestBuilderNamesTheFirstBadTensor(t *testing.T) {
+	for _, c := range []struct {
+		build func(b *Builder, x Slot)
+		want  string
+	}{
+		{func(b *Builder, x Slot) { b.Embed(x, "none", 10) }, "none: missing"},
+		{func(b *Builder, x Slot) { b.Embed(x, "embd.weight", 11) }, "embd.weight: shape [4 10], want [4 11]"},
+		{func(b *Builder, x Slot) { b.Norm(x, x, "none"); b.Embed(x, "also none", 1) }, "none: missing"},
+		{func(b *Builder, x Slot) { b.Norm(x, x, "embd.weight") }, "embd.weight: shape [4 10], want [4]"},
+		{func(b *Builder, x Slot) { b.MatMulAdd(x, x, "embd") }, "embd.weight: shape [4 10], want [4 4]"},
+		{func(b *Builder, x Slot) { b.Layer(0); b.MatMul(x, Product{x, b.Name("b")}) }, "blk.0.b.weight: shape [4 2 1], want [4 4]"},
+	} {
+		b := builder()
+		c.build(b, b.Slot("x", 4))
+		_, err := b.Plan()
+		require.ErrorIs(t, err, errBad)
+		require.ErrorContains(t, err, c.want)
+	}
+}
