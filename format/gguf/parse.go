@@ -15,7 +15,8 @@ const (
 	defaultAlignment = 32
 	maxDims          = 4
 
-	// The specification's bound on the length of keys.
+	// The specification's bound on the length of keys. Tensor names get the same, since writers go beyond the
+	// 64 bytes that it allows them.
 	maxKeyBytes = 65535
 
 	// No writer nests arrays more than one or two deep; the bound keeps a hostile file from driving the
@@ -97,22 +98,24 @@ func (s *scanner) count(what string, min int) (int, error) {
 
 // string reads a length and as many bytes.
 func (s *scanner) string(what string) ([]byte, error) {
-	n, err := s.uint64("length of " + what)
+	n, err := s.uint64(what)
 	if err != nil {
 		return nil, err
 	}
 	return s.bytes(n, what)
 }
 
-// name reads a string that must not be empty.
+// name reads a string that must be neither empty nor long, and copies it.
 func (s *scanner) name(what string) (string, error) {
 	at := s.pos
 	b, err := s.string(what)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
-	}
-	if len(b) == 0 {
+	case len(b) == 0:
 		return "", s.malformed(at, "empty %s", what)
+	case len(b) > maxKeyBytes:
+		return "", s.malformed(at, "%s of %d bytes, more than %d", what, len(b), maxKeyBytes)
 	}
 	return string(b), nil
 }
@@ -167,9 +170,6 @@ func (h *header) parseKey() error {
 		return err
 	}
 	h.key = key
-	if len(key) > maxKeyBytes {
-		return h.malformed(at, "key of %d bytes, more than %d", len(key), maxKeyBytes)
-	}
 	if _, ok := h.keyAt[key]; ok {
 		return h.malformed(at, "duplicate key")
 	}
@@ -264,13 +264,12 @@ func (h *header) keyError(key, text string, args ...any) error {
 
 // alignment returns the power of two that the tensors' offsets are multiples of.
 func (h *header) alignment() (int64, error) {
-	const key = "general.alignment"
-	n, err := h.uint(key, defaultAlignment)
+	n, err := h.uint(alignmentKey, defaultAlignment)
 	if err != nil {
 		return 0, err
 	}
 	if n == 0 || n&(n-1) != 0 || n > math.MaxUint32 {
-		return 0, h.keyError(key, "alignment %d is not a power of two below 2^32", n)
+		return 0, h.keyError(alignmentKey, "alignment %d is not a power of two below 2^32", n)
 	}
 	return int64(n), nil
 }
@@ -298,7 +297,7 @@ func (h *header) parseTensors() ([]format.Tensor, error) {
 		tensors = append(tensors, t)
 	}
 	// The offsets count from the first aligned byte after the descriptions.
-	base := (int64(h.pos) + align - 1) &^ (align - 1)
+	base := alignUp(int64(h.pos), align)
 	fileSize := int64(len(h.data))
 	for i := range tensors {
 		t := &tensors[i]
