@@ -64,7 +64,7 @@ func (m *Model) newSession() (*Session, error) {
 		return nil, err
 	}
 	defer m.life.leave()
-	size := m.sessionBytes()
+	size := m.sessionBytes(m.plan.ContextLength)
 	if m.budget.Reserve(memKV, size) != nil {
 		return nil, &MemoryError{Limit: m.budget.Limit(), Need: m.budget.Used() + size, What: "another session"}
 	}
@@ -85,11 +85,6 @@ func (m *Model) newSession() (*Session, error) {
 	return s, nil
 }
 
-// sessionBytes is what a session holds: the KV cache and a copy of the logits.
-func (m *Model) sessionBytes() int64 {
-	return m.kvBytes(m.plan.ContextLength) + 4*int64(m.model.Vocab)
-}
-
 // Close frees the session's memory. Called while the session generates, it ends
 // the generation with ErrClosed at the next token. A second Close does nothing.
 func (s *Session) Close() error {
@@ -100,7 +95,7 @@ func (s *Session) Close() error {
 }
 
 func (s *Session) free() error {
-	defer s.m.budget.Release(memKV, s.m.sessionBytes())
+	defer s.m.budget.Release(memKV, s.m.sessionBytes(s.m.plan.ContextLength))
 	return s.kv.Close()
 }
 
@@ -157,7 +152,7 @@ func (s *Session) generate(ctx context.Context, prompt string, opt *GenerateOpti
 	for _, id := range s.ids {
 		sampler.Accept(id)
 	}
-	out := output{text: s.m.tok.NewDecoder(), stops: sample.NewStops(o.Stop)}
+	out := output{text: s.m.tok.NewDecoder(tokenizer.DecodeOptions{Continue: true}), stops: sample.NewStops(o.Stop)}
 
 	for n := 1; ; n++ {
 		if s.life.isClosed() {

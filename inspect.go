@@ -1,0 +1,69 @@
+package cortex
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cortexsdr/cortex/internal/sysmem"
+	"github.com/cortexsdr/cortex/internal/tokenizer"
+	"github.com/cortexsdr/cortex/loader"
+)
+
+// Inspect says what [Open] would find and how it would lay out the memory. It
+// reads the file's head, checks every tensor that the model needs and returns at
+// once, whatever the size of the weights. o may be nil. Errors are those of Open.
+func Inspect(path string, o *Options) (Info, Plan, error) {
+	src, err := loader.Open(path)
+	if err != nil {
+		return Info{}, Plan{}, fmt.Errorf("cortex: inspect %s: %w", path, err)
+	}
+	return inspect(src, path, o)
+}
+
+// InspectBytes is Inspect for a model that is in memory, as [OpenBytes] is Open.
+func InspectBytes(name string, data []byte, o *Options) (Info, Plan, error) {
+	src, err := loader.FromBytes(name, data)
+	if err != nil {
+		return Info{}, Plan{}, fmt.Errorf("cortex: inspect %s: %w", name, err)
+	}
+	return inspect(src, name, o)
+}
+
+// inspect closes src.
+func inspect(src *loader.Source, name string, o *Options) (Info, Plan, error) {
+	m, _, err := prepare(src, o)
+	if err = errors.Join(err, src.Close()); err != nil {
+		return Info{}, Plan{}, fmt.Errorf("cortex: inspect %s: %w", name, err)
+	}
+	return m.info, m.plan, nil
+}
+
+// prepare returns a model that is checked and planned, but holds nothing yet
+// that must be freed, and the options that it will run with.
+func prepare(src *loader.Source, opt *Options) (*Model, Options, error) {
+	var o Options
+	if opt != nil {
+		o = *opt
+	}
+	if err := o.check(); err != nil {
+		return nil, o, err
+	}
+	if o.Threads == 0 {
+		o.Threads = sysmem.CPUs()
+	}
+	if o.MemoryLimit == 0 {
+		o.MemoryLimit = sysmem.Limit()
+	}
+	m := &Model{src: src, kvType: o.KVType, sessions: map[*Session]struct{}{}}
+	err := src.Protect(func() (err error) {
+		if m.tok, err = tokenizer.FromGGUF(src.File); err != nil {
+			return err
+		}
+		return m.layOut(o)
+	})
+	if err != nil {
+		return nil, o, err
+	}
+	m.describe()
+	return m, o, nil
+}
