@@ -19,28 +19,120 @@ var (
 	}
 	avx512vnni = &isa{
 		name:  "avx512vnni",
-		needs: []string{"AVX2", "FMA", "F16C", "AVX512F", "AVX512BW", "AVX512DQ", "AVX512VL", "AVX512VNNI", "AVX512VBMI"},
-		have:  avx512.have && cpu.X86.HasAVX512VNNI && cpu.X86.HasAVX512VBMI,
+		needs: []string{"AVX2", "FMA", "F16C", "AVX512F", "AVX512BW", "AVX512DQ", "AVX512VL", "AVX512VNNI"},
+		have:  avx512.have && cpu.X86.HasAVX512VNNI,
 	}
 )
 
 func archLevels() []*isa { return []*isa{avx2, avx512, avx512vnni} }
 
 func addRows() {
-	products["Q8_0"].quant.add(avx2, matvecQ8_0_avx2)
+	quantizeQ8x32.add(avx2, quantizeQ8x32_avx2)
+	quantizeQ8x256.add(avx2, quantizeQ8x256_avx2)
+	rmsNorm.add(avx2, rmsNorm_avx2)
+	maximum.add(avx2, max_avx2)
+	expSum.add(avx2, expSum_avx2)
+	siluMul.add(avx2, siluMul_avx2)
+	rope.add(avx2, rope_avx2)
+	ropeNeoX.add(avx2, ropeNeoX_avx2)
+	add.add(avx2, add_avx2)
+	scale.add(avx2, scale_avx2)
+	toF16.add(avx2, toF16_avx2)
+	fromF16.add(avx2, fromF16_avx2)
+	dotsF32.add(avx2, dotsF32_avx2)
+	dotsF16.add(avx2, dotsF16_avx2)
+	accumF32.add(avx2, accumF32_avx2)
+	accumF16.add(avx2, accumF16_avx2)
+	products["F32"].float.add(avx2, matvecF32_avx2)
+	products["F16"].float.add(avx2, matvecF16_avx2)
+	products["BF16"].float.add(avx2, matvecBF16_avx2)
 	products["Q4_0"].quant.add(avx2, matvecQ4_0_avx2)
+	products["Q8_0"].quant.add(avx2, matvecQ8_0_avx2)
 	products["Q4_K"].quant.add(avx2, matvecQ4_K_avx2)
 	products["Q6_K"].quant.add(avx2, matvecQ6_K_avx2)
+	products["Q4_0"].quant.add(avx512vnni, matvecQ4_0_avx512vnni)
+	products["Q8_0"].quant.add(avx512vnni, matvecQ8_0_avx512vnni)
+	products["Q4_K"].quant.add(avx512vnni, matvecQ4_K_avx512vnni)
+	products["Q6_K"].quant.add(avx512vnni, matvecQ6_K_avx512vnni)
 }
 
 //go:noescape
-func matvecQ8_0_avx2(y []float32, w []byte, q []int8, d []float32, s []int16)
+func quantizeQ8x32_avx2(q []int8, d []float32, s []int16, x []float32)
+
+//go:noescape
+func quantizeQ8x256_avx2(q []int8, d []float32, s []int16, x []float32)
+
+//go:noescape
+func rmsNorm_avx2(y, x, w []float32, eps float32)
+
+//go:noescape
+func max_avx2(x []float32) float32
+
+//go:noescape
+func expSum_avx2(x []float32, max float32) float32
+
+//go:noescape
+func siluMul_avx2(y, gate, up []float32)
+
+//go:noescape
+func rope_avx2(x, cs []float32, headDim int)
+
+//go:noescape
+func ropeNeoX_avx2(x, cs []float32, headDim int)
+
+//go:noescape
+func add_avx2(y, x []float32)
+
+//go:noescape
+func scale_avx2(y []float32, a float32)
+
+//go:noescape
+func toF16_avx2(dst []uint16, src []float32)
+
+//go:noescape
+func fromF16_avx2(dst []float32, src []uint16)
+
+//go:noescape
+func dotsF32_avx2(y, k, x []float32, stride int)
+
+//go:noescape
+func dotsF16_avx2(y []float32, k []uint16, x []float32, stride int)
+
+//go:noescape
+func accumF32_avx2(y, v, p []float32, stride int)
+
+//go:noescape
+func accumF16_avx2(y []float32, v []uint16, p []float32, stride int)
+
+//go:noescape
+func matvecF32_avx2(y []float32, w []byte, x []float32)
+
+//go:noescape
+func matvecF16_avx2(y []float32, w []byte, x []float32)
+
+//go:noescape
+func matvecBF16_avx2(y []float32, w []byte, x []float32)
 
 //go:noescape
 func matvecQ4_0_avx2(y []float32, w []byte, q []int8, d []float32, s []int16)
+
+//go:noescape
+func matvecQ8_0_avx2(y []float32, w []byte, q []int8, d []float32, s []int16)
 
 //go:noescape
 func matvecQ4_K_avx2(y []float32, w []byte, q []int8, d []float32, s []int16)
 
 //go:noescape
 func matvecQ6_K_avx2(y []float32, w []byte, q []int8, d []float32, s []int16)
+
+//go:noescape
+func matvecQ4_0_avx512vnni(y []float32, w []byte, q []int8, d []float32, s []int16)
+
+//go:noescape
+func matvecQ8_0_avx512vnni(y []float32, w []byte, q []int8, d []float32, s []int16)
+
+//go:noescape
+func matvecQ4_K_avx512vnni(y []float32, w []byte, q []int8, d []float32, s []int16)
+
+//go:noescape
+func matvecQ6_K_avx512vnni(y []float32, w []byte, q []int8, d []float32, s []int16)

@@ -10,6 +10,12 @@
 //	SI next block of weights
 //	R8 q  R9 d  R11 s       R10 blocks per row
 //	AX, BX, R12 the same within the row, CX blocks left in the row
+//
+// Weights are prefetched 2 KiB ahead: their blocks are small and take many
+// instructions, so that the processor by itself has too few loads from memory
+// under way (measured: 1.3 to 2.3 times the speed). Prefetching past the end of
+// the weights is harmless, it cannot fault.
+#define AHEAD 2048
 
 #define ARGUMENTS \
 	MOVQ y_base+0(FP), DI  \
@@ -42,6 +48,8 @@ row:                                 \
 	SUBQ   $2, CX                      \
 	JLT    last                        \
 pair:                                \
+	PREFETCHT0 AHEAD(SI)               \
+	PREFETCHT0 (AHEAD+bytes)(SI)       \
 	BLOCK(0, 0, 0, Y0)                 \
 	BLOCK(bytes, 32, 4, Y1)            \
 	ADDQ   $(2*bytes), SI              \
@@ -90,6 +98,21 @@ TEXT ·matvecQ8_0_avx2(SB), NOSPLIT, $0-120
 	VPBROADCASTD ones16<>(SB), Y15
 	ROWS32(Q8_0_AVX2, 34)
 
+// VPDPBUSD adds the products of four unsigned bytes with four signed ones.
+#define Q8_0_AVX512VNNI(w, q, d, acc) \
+	VMOVDQU  (w+2)(SI), Y2   \
+	VMOVDQU  q(AX), Y3       \
+	VPXOR    Y4, Y4, Y4      \
+	VPSIGNB  Y2, Y3, Y3      \
+	VPABSB   Y2, Y2          \
+	VPDPBUSD Y3, Y2, Y4      \
+	SCALED(Y4, w, d, acc)
+
+// func matvecQ8_0_avx512vnni(y []float32, w []byte, q []int8, d []float32, s []int16)
+TEXT ·matvecQ8_0_avx512vnni(SB), NOSPLIT, $0-120
+	ARGUMENTS
+	ROWS32(Q8_0_AVX512VNNI, 34)
+
 // Q4_0: the dot product of nibble-8 is that of the nibbles less that of eights.
 #define Q4_0_AVX2(w, q, d, acc) \
 	VBROADCASTI128 (w+2)(SI), Y2 \
@@ -110,6 +133,25 @@ TEXT ·matvecQ4_0_avx2(SB), NOSPLIT, $0-120
 	VPBROADCASTD nibbles<>(SB), Y13
 	VPBROADCASTD eights<>(SB), Y12
 	ROWS32(Q4_0_AVX2, 18)
+
+#define Q4_0_AVX512VNNI(w, q, d, acc) \
+	VBROADCASTI128 (w+2)(SI), Y2 \
+	VPXOR          Y4, Y4, Y4    \
+	VPXOR          Y5, Y5, Y5    \
+	VPSRLVD        Y14, Y2, Y2   \
+	VPAND          Y13, Y2, Y2   \
+	VPDPBUSD       q(AX), Y2, Y4 \
+	VPDPBUSD       q(AX), Y12, Y5 \
+	VPSUBD         Y5, Y4, Y4    \
+	SCALED(Y4, w, d, acc)
+
+// func matvecQ4_0_avx512vnni(y []float32, w []byte, q []int8, d []float32, s []int16)
+TEXT ·matvecQ4_0_avx512vnni(SB), NOSPLIT, $0-120
+	ARGUMENTS
+	VMOVDQU      halfShifts<>(SB), Y14
+	VPBROADCASTD nibbles<>(SB), Y13
+	VPBROADCASTD eights<>(SB), Y12
+	ROWS32(Q4_0_AVX512VNNI, 18)
 
 // SCALES4 unpacks the 12 bytes of scales and minimums of a block of Q4_K at SI
 // (see scaleMin4) into the bytes of X2: 8 scales, 8 minimums. It changes X3.
@@ -140,6 +182,19 @@ TEXT ·matvecQ4_0_avx2(SB), NOSPLIT, $0-120
 	VPADDD     Y6, Y4, Y4                         \
 	VPADDD     Y7, Y5, Y5
 
+// VPDPWSSD adds the products of two pairs of words.
+#define Q4_K_GROUPS_AVX512VNNI(g) \
+	VMOVDQU    (16+16*g)(SI), Y6                  \
+	VPSRLW     $4, Y6, Y7                         \
+	VPAND      Y13, Y6, Y6                        \
+	VPAND      Y13, Y7, Y7                        \
+	VPMADDUBSW (32*g)(AX), Y6, Y6                 \
+	VPMADDUBSW (32*g+32)(AX), Y7, Y7              \
+	VPSHUFB    pickWord<>+(32*g)(SB), Y3, Y8      \
+	VPSHUFB    pickWord<>+(32*g+32)(SB), Y3, Y9   \
+	VPDPWSSD   Y8, Y6, Y4                         \
+	VPDPWSSD   Y9, Y7, Y5
+
 // ROWS4K is the loop over rows of Q4_K. Y0 sums the products, X10 what the
 // minimums take away.
 #define ROWS4K(GROUPS) \
@@ -151,6 +206,9 @@ row:                                   \
 	MOVQ   R11, R12                      \
 	MOVQ   R10, CX                       \
 block:                                 \
+	PREFETCHT0 AHEAD(SI)                 \
+	PREFETCHT0 (AHEAD+64)(SI)            \
+	PREFETCHT0 (AHEAD+128)(SI)           \
 	SCALES4                              \
 	VPMOVZXBW    X2, Y2                  \ // 8 scales, 8 minimums
 	VPERM2I128   $0x00, Y2, Y2, Y3       \
@@ -194,6 +252,12 @@ TEXT ·matvecQ4_K_avx2(SB), NOSPLIT, $0-120
 	VPBROADCASTD nibbles<>(SB), Y13
 	ROWS4K(Q4_K_GROUPS_AVX2)
 
+// func matvecQ4_K_avx512vnni(y []float32, w []byte, q []int8, d []float32, s []int16)
+TEXT ·matvecQ4_K_avx512vnni(SB), NOSPLIT, $0-120
+	ARGUMENTS
+	VPBROADCASTD nibbles<>(SB), Y13
+	ROWS4K(Q4_K_GROUPS_AVX512VNNI)
+
 // Q6_K_RUN adds the products of run r of a half block, 32 weights of 6 bits in
 // v, times their scales to the int32 lanes of acc. q is where the half begins,
 // scales the register whose word r is the scale. It changes v and Y9.
@@ -202,6 +266,11 @@ TEXT ·matvecQ4_K_avx2(SB), NOSPLIT, $0-120
 	VPSHUFB    pickWord<>+(128*half+32*r)(SB), Y3, Y9    \
 	VPMADDWD   Y9, v, v                                  \
 	VPADDD     v, acc, acc
+
+#define Q6_K_RUN_AVX512VNNI(v, r, q, half, acc) \
+	VPMADDUBSW (q+32*r)(AX), v, v                        \
+	VPSHUFB    pickWord<>+(128*half+32*r)(SB), Y3, Y9    \
+	VPDPWSSD   Y9, v, acc
 
 // Q6_K_HALF adds a half block: 64 bytes at low, 32 at high, see dotQ6_K. The
 // weights stay unsigned, the 32 too much is taken away with the sums. Y13 holds
@@ -244,6 +313,10 @@ row:                                   \
 	MOVQ   R11, R12                      \
 	MOVQ   R10, CX                       \
 block:                                 \
+	PREFETCHT0 AHEAD(SI)                 \
+	PREFETCHT0 (AHEAD+64)(SI)            \
+	PREFETCHT0 (AHEAD+128)(SI)           \
+	PREFETCHT0 (AHEAD+192)(SI)           \
 	VMOVDQU      192(SI), X2             \
 	VPSHUFB      X11, X2, X3             \
 	VPMOVSXBW    X3, Y3                  \ // even scales in the lower, odd ones in the upper half
@@ -277,6 +350,11 @@ block:                                 \
 TEXT ·matvecQ6_K_avx2(SB), NOSPLIT, $0-120
 	ARGUMENTS
 	ROWS6K(Q6_K_RUN_AVX2)
+
+// func matvecQ6_K_avx512vnni(y []float32, w []byte, q []int8, d []float32, s []int16)
+TEXT ·matvecQ6_K_avx512vnni(SB), NOSPLIT, $0-120
+	ARGUMENTS
+	ROWS6K(Q6_K_RUN_AVX512VNNI)
 
 // Constants. Those of 4 bytes are broadcast.
 
