@@ -86,11 +86,26 @@ done:                              \
 
 // Q8_0: a binary16 scale and 32 int8.
 
-#define Q8_0_DOTPROD(row, sum) \
-	VLD1.P 32(row), [V4.B16, V5.B16] \
+// Q8_0_LOAD reads a block of four rows, a load well ahead of its use: V3 = scales,
+// V4-V7 and V16-V19 = weights, two registers per row. V0, V1 = activations,
+// V2 = their scale.
+#define Q8_0_LOAD \
+	VLD1.P  32(R12), [V0.B16, V1.B16]  \
+	VLD1R.P 4(R13), [V2.S4]            \
+	VLD1R.P 2(R8), [V3.H4]             \
+	VLD1.P  2(R9), V3.H[1]             \
+	VLD1.P  2(R10), V3.H[2]            \
+	VLD1.P  2(R11), V3.H[3]            \
+	VLD1.P  32(R8), [V4.B16, V5.B16]   \
+	VLD1.P  32(R9), [V6.B16, V7.B16]   \
+	VLD1.P  32(R10), [V16.B16, V17.B16] \
+	VLD1.P  32(R11), [V18.B16, V19.B16]
+
+// DOTPROD32 leaves the products of 32 weights, v and w, in the lanes of sum.
+#define DOTPROD32(v, w, sum) \
 	MOVI0(sum)              \
-	SDOT_S4(0, 4, sum)      \
-	SDOT_S4(1, 5, sum)
+	SDOT_S4(0, v, sum)      \
+	SDOT_S4(1, w, sum)
 
 // func matvecQ8_0_dotprod(y []float32, w []byte, q []int8, d []float32, s []int16)
 TEXT ·matvecQ8_0_dotprod(SB), NOSPLIT, $0-120
@@ -98,16 +113,11 @@ TEXT ·matvecQ8_0_dotprod(SB), NOSPLIT, $0-120
 rows:
 	ROWS
 block:
-	VLD1.P  32(R12), [V0.B16, V1.B16]
-	VLD1R.P 4(R13), [V2.S4]
-	VLD1R.P 2(R8), [V3.H4]
-	VLD1.P  2(R9), V3.H[1]
-	VLD1.P  2(R10), V3.H[2]
-	VLD1.P  2(R11), V3.H[3]
-	Q8_0_DOTPROD(R8, 20)
-	Q8_0_DOTPROD(R9, 21)
-	Q8_0_DOTPROD(R10, 22)
-	Q8_0_DOTPROD(R11, 23)
+	Q8_0_LOAD
+	DOTPROD32(4, 5, 20)
+	DOTPROD32(6, 7, 21)
+	DOTPROD32(16, 17, 22)
+	DOTPROD32(18, 19, 23)
 	SUM4(V20, V21, V22, V23)
 	SCALE(20, V20)
 	SUBS $1, R15
@@ -116,14 +126,13 @@ block:
 
 // The products of two int8 fit in 16 bits, and so does the sum of two as long as
 // the activations stay within ±127, which Quantize sees to.
-#define Q8_0_NEON(row, sum) \
-	VLD1.P 32(row), [V4.B16, V5.B16] \
-	SMULL_H8(0, 4, 6)       \
-	SMULL_H8(1, 5, 7)       \
-	SMLAL2_H8(0, 4, 6)      \
-	SMLAL2_H8(1, 5, 7)      \
-	SADDLP_S4(6, sum)       \
-	SADALP_S4(7, sum)
+#define Q8_0_NEON(v, w, sum) \
+	SMULL_H8(0, v, 24)      \
+	SMULL_H8(1, w, 25)      \
+	SMLAL2_H8(0, v, 24)     \
+	SMLAL2_H8(1, w, 25)     \
+	SADDLP_S4(24, sum)      \
+	SADALP_S4(25, sum)
 
 // func matvecQ8_0_neon(y []float32, w []byte, q []int8, d []float32, s []int16)
 TEXT ·matvecQ8_0_neon(SB), NOSPLIT, $0-120
@@ -131,16 +140,11 @@ TEXT ·matvecQ8_0_neon(SB), NOSPLIT, $0-120
 rows:
 	ROWS
 block:
-	VLD1.P  32(R12), [V0.B16, V1.B16]
-	VLD1R.P 4(R13), [V2.S4]
-	VLD1R.P 2(R8), [V3.H4]
-	VLD1.P  2(R9), V3.H[1]
-	VLD1.P  2(R10), V3.H[2]
-	VLD1.P  2(R11), V3.H[3]
-	Q8_0_NEON(R8, 20)
-	Q8_0_NEON(R9, 21)
-	Q8_0_NEON(R10, 22)
-	Q8_0_NEON(R11, 23)
+	Q8_0_LOAD
+	Q8_0_NEON(4, 5, 20)
+	Q8_0_NEON(6, 7, 21)
+	Q8_0_NEON(16, 17, 22)
+	Q8_0_NEON(18, 19, 23)
 	SUM4(V20, V21, V22, V23)
 	SCALE(20, V20)
 	SUBS $1, R15
@@ -151,16 +155,30 @@ block:
 // 0-15 in the low ones, 16-31 in the high ones. The products use the nibbles as
 // they are; 8 times the sum of the activations is subtracted once for four rows.
 
-#define Q4_0_NIBBLES(row) \
-	VLD1.P 16(row), [V4.B16] \
-	VUSHR  $4, V4.B16, V5.B16 \
-	VAND   V30.B16, V4.B16, V4.B16
-
-#define Q4_0_DOTPROD(row, sum) \
-	Q4_0_NIBBLES(row)       \
-	MOVI0(sum)              \
-	SDOT_S4(0, 4, sum)      \
-	SDOT_S4(1, 5, sum)
+// Q4_0_LOAD reads a block of four rows: V3 = scales, V4, V6, V16, V18 = values
+// 0-15 of the rows, V5, V7, V17, V19 = values 16-31. V0, V1 = activations,
+// V2 = their scale, V24 = 8 * their sum.
+#define Q4_0_LOAD \
+	VLD1.P  32(R12), [V0.B16, V1.B16] \
+	VLD1R.P 4(R13), [V2.S4]         \
+	VLD1R.P 2(R14), [V24.H4]        \
+	VLD1R.P 2(R8), [V3.H4]          \
+	VLD1.P  2(R9), V3.H[1]          \
+	VLD1.P  2(R10), V3.H[2]         \
+	VLD1.P  2(R11), V3.H[3]         \
+	VLD1.P  16(R8), [V4.B16]        \
+	VLD1.P  16(R9), [V6.B16]        \
+	VLD1.P  16(R10), [V16.B16]      \
+	VLD1.P  16(R11), [V18.B16]      \
+	VUSHR   $4, V4.B16, V5.B16      \
+	VUSHR   $4, V6.B16, V7.B16      \
+	VUSHR   $4, V16.B16, V17.B16    \
+	VUSHR   $4, V18.B16, V19.B16    \
+	VAND    V30.B16, V4.B16, V4.B16 \
+	VAND    V30.B16, V6.B16, V6.B16 \
+	VAND    V30.B16, V16.B16, V16.B16 \
+	VAND    V30.B16, V18.B16, V18.B16 \
+	SSHLL_S4(3, 24, 24)
 
 // func matvecQ4_0_dotprod(y []float32, w []byte, q []int8, d []float32, s []int16)
 TEXT ·matvecQ4_0_dotprod(SB), NOSPLIT, $0-120
@@ -169,18 +187,11 @@ TEXT ·matvecQ4_0_dotprod(SB), NOSPLIT, $0-120
 rows:
 	ROWS
 block:
-	VLD1.P  32(R12), [V0.B16, V1.B16]
-	VLD1R.P 4(R13), [V2.S4]
-	VLD1R.P 2(R14), [V24.H4]
-	VLD1R.P 2(R8), [V3.H4]
-	VLD1.P  2(R9), V3.H[1]
-	VLD1.P  2(R10), V3.H[2]
-	VLD1.P  2(R11), V3.H[3]
-	Q4_0_DOTPROD(R8, 20)
-	Q4_0_DOTPROD(R9, 21)
-	Q4_0_DOTPROD(R10, 22)
-	Q4_0_DOTPROD(R11, 23)
-	SSHLL_S4(3, 24, 24)
+	Q4_0_LOAD
+	DOTPROD32(4, 5, 20)
+	DOTPROD32(6, 7, 21)
+	DOTPROD32(16, 17, 22)
+	DOTPROD32(18, 19, 23)
 	SUM4(V20, V21, V22, V23)
 	VSUB V24.S4, V20.S4, V20.S4
 	SCALE(20, V20)
@@ -188,14 +199,13 @@ block:
 	BNE  block
 	STORE
 
-// The 32 products of a nibble and an int8 sum up to less than 2^16 in magnitude,
-// so half of the sum, which SUM4H leaves in a lane, fits in 16 bits.
-#define Q4_0_NEON(row, sum) \
-	Q4_0_NIBBLES(row)       \
-	SMULL_H8(0, 4, sum)     \
-	SMLAL2_H8(0, 4, sum)    \
-	SMLAL_H8(1, 5, sum)     \
-	SMLAL2_H8(1, 5, sum)
+// A lane of SUM4H sums 16 products of at most 15*127 in magnitude, which fits in
+// 16 bits.
+#define Q4_0_NEON(v, w, sum) \
+	SMULL_H8(0, v, sum)     \
+	SMLAL2_H8(0, v, sum)    \
+	SMLAL_H8(1, w, sum)     \
+	SMLAL2_H8(1, w, sum)
 
 // func matvecQ4_0_neon(y []float32, w []byte, q []int8, d []float32, s []int16)
 TEXT ·matvecQ4_0_neon(SB), NOSPLIT, $0-120
@@ -204,18 +214,11 @@ TEXT ·matvecQ4_0_neon(SB), NOSPLIT, $0-120
 rows:
 	ROWS
 block:
-	VLD1.P  32(R12), [V0.B16, V1.B16]
-	VLD1R.P 4(R13), [V2.S4]
-	VLD1R.P 2(R14), [V24.H4]
-	VLD1R.P 2(R8), [V3.H4]
-	VLD1.P  2(R9), V3.H[1]
-	VLD1.P  2(R10), V3.H[2]
-	VLD1.P  2(R11), V3.H[3]
-	Q4_0_NEON(R8, 20)
-	Q4_0_NEON(R9, 21)
-	Q4_0_NEON(R10, 22)
-	Q4_0_NEON(R11, 23)
-	SSHLL_S4(3, 24, 24)
+	Q4_0_LOAD
+	Q4_0_NEON(4, 5, 20)
+	Q4_0_NEON(6, 7, 21)
+	Q4_0_NEON(16, 17, 22)
+	Q4_0_NEON(18, 19, 23)
 	SUM4H(V20, V21, V22, V23)
 	SADDLP_S4(20, 20)
 	VSUB V24.S4, V20.S4, V20.S4
@@ -342,7 +345,7 @@ block:
 	BNE  block
 	STORE
 
-// As for Q4_0, half of the sum of a sub-block fits in 16 bits.
+// As for Q4_0, half of the sum of a sub-block fits in the 16 bits of a lane.
 #define Q4_K_NEON(row, lo, hi) \
 	Q4_K_NIBBLES(row)       \
 	SMULL_H8(0, 4, lo)      \
