@@ -66,6 +66,7 @@ var malformed = []struct {
 	{"magic", image{magic: "GGML"}, format.ErrFormat, `not a GGUF file: it begins with "GGML", not with "GGUF"`},
 	{"version 1", image{version: 1}, format.ErrUnsupported, "GGUF version 1 is not supported, only 2 and 3 are (at byte 4)"},
 	{"version 4", image{version: 4}, format.ErrUnsupported, "GGUF version 4 is not supported, only 2 and 3 are (at byte 4)"},
+	{"version 256", image{version: 256}, format.ErrUnsupported, "GGUF version 256 is not supported, only 2 and 3 are (at byte 4)"},
 	{"version 2^32-1", image{version: math.MaxUint32}, format.ErrUnsupported, "GGUF version 4294967295 is not supported, only 2 and 3 are (at byte 4)"},
 	{"big-endian", image{bigEndianVersion: true}, format.ErrUnsupported, "big-endian GGUF files are not supported (at byte 4)"},
 
@@ -135,6 +136,15 @@ func TestMalformed(t *testing.T) {
 			require.Equal(t, "m.gguf", e.File)
 		})
 	}
+}
+
+func TestLongestNames(t *testing.T) {
+	name := strings.Repeat("n", 65535)
+	f, err := parse(image{meta: []pair{{name, gguf.Uint8, u8(1)}}, tensors: []info{vector(name, 0)}, dataSize: 16}.bytes())
+	require.NoError(t, err)
+	_, ok := f.Tensor(name)
+	require.True(t, ok)
+	require.Equal(t, []string{name}, f.Keys())
 }
 
 func TestVersionZero(t *testing.T) {
