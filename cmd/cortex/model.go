@@ -1,0 +1,203 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/cortexsdr/cortex"
+	"github.com/cortexsdr/cortex/examples/tales"
+	"github.com/cortexsdr/cortex/loader"
+)
+
+// builtin is the name of the built-in model on the command line.
+const builtin = "tales"
+
+// modelFlags are the flags of commands that use a model.
+type modelFlags struct {
+	path      string
+	memory    size
+	cacheType string
+	threads   int
+	context   int
+	batch     int
+}
+
+// addPath adds the flag that names the model.
+func (f *modelFlags) addPath(fs *pflag.FlagSet) {
+	fs.StringVarP(&f.path, "model", "m", "", "model `FILE`, of a split one any part; \""+builtin+"\" is built in (default "+builtin+")")
+}
+
+// add adds the flags of every command that runs the model.
+func (f *modelFlags) add(fs *pflag.FlagSet) {
+	f.addPath(fs)
+	fs.Var(&f.memory, "memory", "most memory to use, such as 3GiB, 4GB, 512M (default: what the machine has free)")
+	fs.StringVar(&f.cacheType, "cache-type", "f16", "precision of the key-value cache, `f16|f32`")
+}
+
+// addSizes adds the flags that take one number.
+func (f *modelFlags) addSizes(fs *pflag.FlagSet) {
+	fs.IntVarP(&f.threads, "threads", "t", 0, "threads `N` (default: the processors that are granted)")
+	fs.IntVarP(&f.context, "ctx-size", "c", f.context, "context of `N` tokens, prompt and reply together (default: the model's, at most "+
+		fmt.Sprint(cortex.DefaultContextLength)+")")
+	fs.IntVarP(&f.batch, "batch-size", "b", 0, "prompt tokens `N` that pass the model together (default 512)")
+}
+
+// take takes the model's name from the front of the arguments if no flag gave
+// it, and returns the rest.
+func (f *modelFlags) take(args []string) []string {
+	if f.path == "" && len(args) > 0 {
+		f.path, args = args[0], args[1:]
+	}
+	return args
+}
+
+// isBuiltin reports whether the model is the one that is built in.
+func (f *modelFlags) isBuiltin() bool {
+	if f.path == builtin {
+		_, err := os.Stat(builtin)
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	return f.path == ""
+}
+
+// options returns the options for opening the model.
+func (f *modelFlags) options(cmd *cobra.Command) (*cortex.Options, error) {
+	o := &cortex.Options{
+		MemoryLimit:   int64(f.memory),
+		Threads:       f.threads,
+		ContextLength: f.context,
+		BatchSize:     f.batch,
+	}
+	switch f.cacheType {
+	case cortex.KVF16.String():
+		o.KVType = cortex.KVF16
+	case cortex.KVF32.String():
+		o.KVType = cortex.KVF32
+	default:
+		return nil, usagef("--cache-type is f16 or f32, not %q", f.cacheType)
+	}
+	if verbose, _ := cmd.Flags().GetBool("verbose"); verbose {
+		o.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+	}
+	return o, nil
+}
+
+// open opens the model and shows on s how far that is.
+func (f *modelFlags) open(cmd *cobra.Command, s *screen) (*cortex.Model, error) {
+	o, err := f.options(cmd)
+	if err != nil {
+		return nil, err
+	}
+	o.Progress = func(p cortex.Progress) {
+		s.Status("opening: %s of %s, %s", cortex.FormatBytes(p.Bytes), cortex.FormatBytes(p.TotalBytes), timeLeft(p.Remaining))
+	}
+	if f.isBuiltin() {
+		return cortex.OpenBytes(tales.Name, tales.GGUF, o)
+	}
+	m, err := cortex.Open(f.path, o)
+	return m, f.explain(err)
+}
+
+// source opens the model's file without anything that is needed to run it.
+func (f *modelFlags) source() (*loader.Source, error) {
+	if f.isBuiltin() {
+		return loader.FromBytes(tales.Name, tales.GGUF)
+	}
+	src, err := loader.Open(f.path)
+	if err != nil {
+		return nil, f.explain(fmt.Errorf("open %s: %w", f.path, err))
+	}
+	return src, nil
+}
+
+// explain adds a hint to the error of opening a model that is not there: it may
+// be a prompt.
+func (f *modelFlags) explain(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w (the first argument is the model; %q names the built-in one)", err, builtin)
+	}
+	return err
+}
+
+// timeLeft says how long something will take.
+func timeLeft(d time.Duration) string {
+	if d < 10*time.Second {
+		return fmt.Sprintf("%.1f s left", d.Seconds())
+	}
+	return d.Round(time.Second).String() + " left"
+}
+
+// inputFlags are the flags of commands that read a text.
+type inputFlags struct {
+	text, file string
+}
+
+func (f *inputFlags) add(fs *pflag.FlagSet, what string) {
+	fs.StringVarP(&f.text, "prompt", "p", "", what+" `TEXT`")
+	fs.StringVarP(&f.file, "file", "f", "", "read the "+what+" from `FILE`, from the standard input if it is -")
+}
+
+// read returns the text, and whether one was given at all. It may be the only
+// argument instead of a flag. The newline at the end of a file is not part of it.
+func (f *inputFlags) read(cmd *cobra.Command, args []string) (text string, given bool, err error) {
+	var from []string
+	if cmd.Flags().Changed("prompt") {
+		from = append(from, "-p")
+	}
+	if cmd.Flags().Changed("file") {
+		from = append(from, "-f")
+	}
+	if len(args) > 0 {
+		from = append(from, "an argument")
+	}
+	switch {
+	case len(args) > 1:
+		return "", false, usagef("%d arguments too many: %q (put a text of several words into quotes)", len(args)-1, args[1:])
+	case len(from) > 1:
+		return "", false, usagef("the text is given twice, by %s and by %s", from[0], from[1])
+	case len(from) == 0:
+		return "", false, nil
+	case len(args) == 1:
+		return args[0], true, nil
+	case from[0] == "-p":
+		return f.text, true, nil
+	}
+	text, err = readFile(cmd, f.file)
+	return text, true, err
+}
+
+// readFile returns the text of a file, "-" being the standard input, less the
+// newline at its end.
+func readFile(cmd *cobra.Command, name string) (string, error) {
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() { // which may never end: a terminal or a pipe waits for its writer
+		var r result
+		if name == "-" {
+			r.data, r.err = io.ReadAll(cmd.InOrStdin())
+		} else {
+			r.data, r.err = os.ReadFile(name)
+		}
+		done <- r
+	}()
+	select {
+	case r := <-done:
+		if n := len(r.data); n > 0 && r.data[n-1] == '\n' {
+			r.data = r.data[:n-1]
+		}
+		return string(r.data), r.err
+	case <-cmd.Context().Done():
+		return "", cmd.Context().Err()
+	}
+}
