@@ -1,0 +1,40 @@
+// Package tokenizer turns text into the token ids that a model was trained on, and back.
+//
+// A [Tokenizer] is built from a plain [Config], which [FromGGUF] fills from the tokenizer.ggml.* keys of a GGUF
+// file. There are two kinds of vocabulary:
+//
+//   - "gpt2": byte-level BPE. A pre-tokenizer, chosen by name, cuts the text into pieces (words, numbers,
+//     punctuation, white space); in each piece the pairs of adjacent symbols are merged in the order of the list of merges,
+//     beginning with single bytes.
+//   - "llama": SentencePiece's BPE. The text is one piece, whose spaces are written as U+2581; the pair whose
+//     union has the highest score is merged first, beginning with characters. A character that is
+//     not in the vocabulary becomes the tokens of its UTF-8 bytes.
+//
+// Control and user-defined tokens are cut out of the text before all this. Ids are meant to equal those of
+// llama.cpp, flags and special tokens have its defaults, and pre-tokenizers its names. Two things are handled better:
+// bytes that are not valid UTF-8 keep their value (llama.cpp makes them U+FFFD in a byte-level vocabulary), and where
+// llama.cpp only approximates a pre-tokenizer's pattern, as it says itself, the pattern that the model was trained with is used.
+//
+// # Method
+//
+// BPE merges, of all adjacent pairs, always the one of the lowest rank, and of several the leftmost. The result is the only
+// sequence of symbols in which no two neighbours would have been cut differently had they been encoded alone:
+// up to the first merge across a border between two symbols, what happens on one side does not depend on the other. So a
+// text is encoded from left to right without a queue of pairs. The longest known symbol is taken if its border with
+// the symbol before holds, otherwise a shorter one; if none is left, one step is taken back. A border is checked by undoing
+// the merges of its two sides, latest first, and asking each time whether the two symbols that then met would have been
+// merged earlier. Time is linear in the length of the text, however long its words are.
+//
+// This holds for tables whose merges never rank before the merges that made their parts, unless they can never be applied; all
+// vocabularies that come out of BPE training are such. For other tables there is the textbook method, with a heap of pairs.
+//
+// # Sources
+//
+//   - Sennrich, Haddow, Birch: Neural Machine Translation of Rare Words with Subword Units, 2016 (BPE)
+//   - Radford et al.: Language Models are Unsupervised Multitask Learners, 2019 (byte-level BPE)
+//   - Kudo, Richardson: SentencePiece, 2018
+//   - Berglund, van der Merwe: Formalizing BPE Tokenization, 2023 (encoding as a property of neighbouring tokens)
+//   - The GGUF specification, and the names and defaults of llama.cpp
+//
+// Errors of [New] and [FromGGUF] are *format.Error values that name the file and the metadata key.
+package tokenizer

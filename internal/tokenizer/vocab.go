@@ -1,0 +1,363 @@
+package tokenizer
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/cortexsdr/cortex/format"
+)
+
+// spaceMark stands for a space in the tokens of a SentencePiece vocabulary: U+2581, lower one eighth block. Here it is the other way
+// round: such tokens are kept with spaces, and a spaceMark in the text is taken for a space, as it would be there.
+const spaceMark = "▁"
+
+// byteRunes is the character that each byte is written as in the tokens of a byte-level vocabulary: itself if
+// it prints in Latin-1, else one of those from U+0100 on.
+var byteRunes = func() (t [256]rune) {
+	next := rune(256)
+	for b := range rune(256) {
+		if b >= '!' && b <= '~' || b >= '¡' && b <= 'ÿ' && b != 0xAD {
+			t[b] = b
+		} else {
+			t[b] = next
+			next++
+		}
+	}
+	return t
+}()
+
+// runeBytes is the inverse of byteRunes; -1 where there is none.
+var runeBytes = func() (t [256 + 68]int16) {
+	for i := range t {
+		t[i] = -1
+	}
+	for b, r := range byteRunes {
+		t[r] = int16(b)
+	}
+	return t
+}()
+
+// appendBytes appends the bytes that a token of a byte-level vocabulary stands for, and reports whether all its characters stand
+// for bytes; those that do not are appended as they are.
+func appendBytes(dst []byte, token string) (_ []byte, ok bool) {
+	ok = true
+	for i, r := range token {
+		switch {
+		case int(r) < len(runeBytes) && runeBytes[r] >= 0:
+			dst = append(dst, byte(runeBytes[r]))
+		case r == utf8.RuneError:
+			_, n := utf8.DecodeRuneInString(token[i:])
+			dst = append(dst, token[i:i+n]...)
+			ok = false
+		default:
+			dst = utf8.AppendRune(dst, r)
+			ok = false
+		}
+	}
+	return dst, ok
+}
+
+// initByteLevel builds the symbols and merges of a byte-level vocabulary.
+func (t *Tokenizer) initByteLevel(c *Config) (defaults, error) {
+	var def defaults
+	pre, err := findPre(c)
+	if err != nil {
+		return def, err
+	}
+	t.stages = pre.stages
+	def.addBOS = pre.addBOS
+	if !pre.noBOS {
+		// Files without these keys are of the first models with such a vocabulary.
+		def.ids = map[Role]int32{BOS: 11, EOS: 11}
+	} else {
+		def.ids = map[Role]int32{EOS: 11}
+	}
+	if c.Merges == nil {
+		return def, c.errorf(format.ErrMissing, keyMerges, "missing")
+	}
+
+	// What each token would have to be in the text; "" if text can not be a token.
+	texts := make([]string, len(t.tokens), len(t.tokens)+256)
+	var buf []byte
+	var single [256]bool
+	for i, s := range t.tokens {
+		var ok bool
+		if buf, ok = appendBytes(buf[:0], s); ok {
+			texts[i] = string(buf)
+			if len(buf) == 1 {
+				single[buf[0]] = true
+			}
+		}
+	}
+	for b, ok := range single {
+		if !ok {
+			texts = append(texts, string([]byte{byte(b)}))
+		}
+	}
+	parts, err := c.parseMerges()
+	if err != nil {
+		return def, err
+	}
+	var merges []merge
+	var trie *trie
+	for {
+		if trie, err = t.newTrie(c, texts); err != nil {
+			return def, err
+		}
+		var unknown []string
+		if merges, unknown = resolve(trie, parts); len(unknown) == 0 {
+			break
+		}
+		texts = append(texts, unknown...) // symbols that are no token; in a sound vocabulary there are none
+	}
+	t.bpe = newBPE(trie, texts, merges, func(byte) int { return 1 })
+	t.bpe.wholeFirst = or(c.IgnoreMerges, pre.ignoreMerges)
+	t.symbols = texts[len(t.tokens):]
+	return def, nil
+}
+
+// mergeParts are the bytes of two symbols that merge.
+type mergeParts struct{ both, left, right string }
+
+// parseMerges takes the merges apart. Those with characters that stand for no byte are left out (both is ""): no text has them.
+func (c *Config) parseMerges() ([]mergeParts, error) {
+	size := 0
+	for _, s := range c.Merges {
+		size += len(s)
+	}
+	buf := make([]byte, 0, size)
+	type span struct{ from, mid, to int }
+	spans := make([]span, len(c.Merges))
+	for i, s := range c.Merges {
+		n := -1
+		if s != "" {
+			n = strings.IndexByte(s[1:], ' ')
+		}
+		left, right := s[:n+1], ""
+		if n >= 0 {
+			right = s[n+2:]
+		}
+		if left == "" || right == "" {
+			return nil, c.malformed(keyMerges, "merge %d, %q, is not two tokens with a space between", i, s)
+		}
+		sp := span{from: len(buf)}
+		var ok1, ok2 bool
+		buf, ok1 = appendBytes(buf, left)
+		sp.mid = len(buf)
+		buf, ok2 = appendBytes(buf, right)
+		if sp.to = len(buf); !ok1 || !ok2 {
+			buf = buf[:sp.from]
+			sp = span{}
+		}
+		spans[i] = sp
+	}
+	all := string(buf)
+	parts := make([]mergeParts, len(spans))
+	for i, sp := range spans {
+		parts[i] = mergeParts{both: all[sp.from:sp.to], left: all[sp.from:sp.mid], right: all[sp.mid:sp.to]}
+	}
+	return parts, nil
+}
+
+// resolve finds the symbols of the merges, and the texts of those that are not there.
+func resolve(t *trie, parts []mergeParts) (merges []merge, unknown []string) {
+	merges = make([]merge, 0, len(parts))
+	missing := map[string]bool{}
+	for rank, p := range parts {
+		if p.both == "" {
+			continue
+		}
+		m := merge{left: t.find(p.left), right: t.find(p.right), to: t.find(p.both), rank: int32(rank)}
+		for _, f := range []struct {
+			id   int32
+			text string
+		}{{m.left, p.left}, {m.right, p.right}, {m.to, p.both}} {
+			if f.id < 0 && !missing[f.text] {
+				missing[f.text] = true
+				unknown = append(unknown, f.text)
+			}
+		}
+		merges = append(merges, m)
+	}
+	return merges, unknown
+}
+
+// initSentencePiece builds the symbols and merges of a SentencePiece vocabulary: any two symbols merge into the token
+// that their texts make together.
+func (t *Tokenizer) initSentencePiece(c *Config) (defaults, error) {
+	def := defaults{ids: map[Role]int32{BOS: 1, EOS: 2, UNK: 0}, addBOS: true, spacePrefix: true}
+	t.spaces = true
+
+	texts := make([]string, len(t.tokens))
+	const words = (utf8.MaxRune + 1) / 64
+	chars, isToken := make([]uint64, words), make([]uint64, words) // sets: characters of the texts, and those that are one
+	for i, s := range t.tokens {
+		if strings.Contains(s, " ") || !utf8.ValidString(s) {
+			continue // text never has such a token: its spaces are spaceMarks
+		}
+		texts[i] = strings.ReplaceAll(s, spaceMark, " ")
+		for _, r := range texts[i] {
+			chars[r/64] |= 1 << (r % 64)
+			if utf8.RuneLen(r) == len(texts[i]) {
+				isToken[r/64] |= 1 << (r % 64)
+			}
+		}
+	}
+	for i := range chars {
+		if rest := chars[i] &^ isToken[i]; rest != 0 {
+			for bit := range 64 {
+				if rest&(1<<bit) != 0 {
+					texts = append(texts, string(rune(i*64+bit)))
+				}
+			}
+		}
+	}
+	trie, err := t.newTrie(c, texts)
+	if err != nil {
+		return def, err
+	}
+
+	score := func(i int32) float32 {
+		if c.Scores == nil {
+			return 0
+		}
+		return c.Scores[i]
+	}
+	var order []int32 // tokens that merges make, in the order of their ranks
+	for i, s := range texts[:len(t.tokens)] {
+		if math.IsNaN(float64(score(int32(i)))) {
+			return def, c.malformed(keyScores, "the score of token %d is not a number", i)
+		}
+		if utf8.RuneCountInString(s) > 1 {
+			order = append(order, int32(i))
+		}
+	}
+	slices.SortFunc(order, func(a, b int32) int {
+		return cmp.Or(cmp.Compare(score(b), score(a)), cmp.Compare(len(texts[a]), len(texts[b])), cmp.Compare(a, b))
+	})
+	var merges []merge
+	rank := int32(0)
+	for k, to := range order {
+		if k > 0 && score(to) != score(order[k-1]) {
+			rank++
+		}
+		s := texts[to]
+		node := uint32(0)
+		for i := range len(s) - 1 {
+			node = trie.step(node, s[i])
+			if left := trie.at(node); left >= 0 {
+				if right := trie.find(s[i+1:]); right >= 0 {
+					merges = append(merges, merge{left: left, right: right, to: to, rank: rank})
+				}
+			}
+		}
+	}
+	t.bpe = newBPE(trie, texts, merges, leadSize)
+	t.symbols = texts[len(t.tokens):]
+	return def, nil
+}
+
+// leadSize returns the length of the UTF-8 sequence that a byte begins; 1 if it begins none.
+func leadSize(b byte) int {
+	switch {
+	case b >= 0xF0:
+		return 4
+	case b >= 0xE0:
+		return 3
+	case b >= 0xC0:
+		return 2
+	}
+	return 1
+}
+
+// newTrie makes a trie of texts, which have to differ; those that are "" are left out. The first are those of the tokens.
+func (t *Tokenizer) newTrie(c *Config, texts []string) (*trie, error) {
+	size, longest := len(texts), 0
+	for _, s := range texts {
+		size += len(s)
+		longest = max(longest, len(s))
+	}
+	if size > maxNode {
+		return nil, c.errorf(format.ErrUnsupported, keyTokens, "a vocabulary of %d bytes", size)
+	}
+	duplicate := func(i, j int) error {
+		return c.malformed(keyTokens, "tokens %d and %d are both %q", i, j, t.tokens[i])
+	}
+
+	// In order of length, by counting how many there are of each.
+	starts := make([]int, longest+2)
+	for _, s := range texts {
+		starts[len(s)+1]++
+	}
+	for i := range longest + 1 {
+		starts[i+1] += starts[i]
+	}
+	order := make([]int32, len(texts))
+	for i, s := range texts {
+		order[starts[len(s)]] = int32(i)
+		starts[len(s)]++
+	}
+	tr := newTrie(len(texts))
+	others := map[string]int{}
+	for _, i := range order {
+		if s := texts[i]; s != "" {
+			if id := tr.add(s, i); id != i {
+				return nil, duplicate(int(id), int(i))
+			}
+		} else if j, ok := others[t.tokens[i]]; ok {
+			return nil, duplicate(j, int(i))
+		} else {
+			others[t.tokens[i]] = int(i)
+		}
+	}
+	return tr, nil
+}
+
+// byteToken returns the byte that a token such as <0x0A> stands for.
+func byteToken(s string) (byte, bool) {
+	if len(s) != 6 || s[:3] != "<0x" || s[5] != '>' {
+		return 0, false
+	}
+	b, err := strconv.ParseUint(s[3:5], 16, 8)
+	return byte(b), err == nil
+}
+
+// initByteIDs finds the tokens for text that has no other.
+func (t *Tokenizer) initByteIDs() {
+	for b := range 256 {
+		s := string([]byte{byte(b)})
+		t.byteIDs[b] = t.ids[UNK]
+		if id := t.bpe.trie.find(s); id >= 0 && int(id) < len(t.tokens) {
+			t.byteIDs[b] = id
+		}
+		if t.spaces {
+			if id := t.bpe.trie.find(fmt.Sprintf("<0x%02X>", b)); id >= 0 && int(id) < len(t.tokens) {
+				t.byteIDs[b] = id
+			}
+		}
+	}
+}
+
+// initPieces lays out what the tokens stand for.
+func (t *Tokenizer) initPieces() {
+	t.pieceEnds = make([]uint32, len(t.tokens))
+	for i, s := range t.tokens {
+		b, isByte := byteToken(s)
+		switch typ := t.types[i]; {
+		case typ == Byte && isByte:
+			t.pieces = append(t.pieces, b)
+		case typ == Control || typ == Unknown || typ == UserDefined:
+			t.pieces = append(t.pieces, s...)
+		case t.spaces:
+			t.pieces = append(t.pieces, strings.ReplaceAll(s, spaceMark, " ")...)
+		default:
+			t.pieces, _ = appendBytes(t.pieces, s)
+		}
+		t.pieceEnds[i] = uint32(len(t.pieces))
+	}
+}
