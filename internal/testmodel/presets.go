@@ -34,7 +34,7 @@ func Tiny() []Config {
 		{Name: "gqa4-hd64-tied", Layers: 2, Dim: 256, Heads: 4, KVHeads: 1, FF: 512, Vocab: 333, Tied: true},
 		{Name: "gqa8-hd128", Layers: 2, Dim: 256, Heads: 8, KVHeads: 1, HeadDim: 128, FF: 512, Vocab: 333},
 		{Name: "gqa4-hd80-spm", Layers: 2, Dim: 256, Heads: 16, KVHeads: 4, HeadDim: 80, FF: 512, Vocab: 419, Tokenizer: SPM},
-		{Name: "gqa2-hd128-spm-tied", Layers: 3, Dim: 512, Heads: 4, KVHeads: 2, FF: 768, Vocab: 1001, Tied: true, Tokenizer: SPM, RMSEps: 1e-6},
+		{Name: "gqa2-hd128-spm-tied", Layers: 3, Dim: 256, Heads: 2, KVHeads: 1, FF: 768, Vocab: 1001, Tied: true, Tokenizer: SPM, RMSEps: 1e-6},
 		{Name: "bias", Layers: 2, Dim: 256, Heads: 4, KVHeads: 2, FF: 512, Vocab: 320, AttnBias: true, MLPBias: true},
 		{Name: "linear", Layers: 2, Dim: 256, Heads: 4, KVHeads: 2, FF: 512, Vocab: 320,
 			Rope: RopeScaling{Kind: RopeLinear, Factor: 4}},

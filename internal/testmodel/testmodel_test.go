@@ -61,6 +61,9 @@ func TestModels(t *testing.T) {
 				require.Equal(t, want.Name, got.Name)
 				require.Equal(t, want.Type, got.Type)
 				require.Equal(t, want.Shape, got.Shape)
+				if testing.Short() && strings.HasPrefix(got.Name, "blk.") && !strings.HasPrefix(got.Name, "blk.0.") {
+					continue // the layers are alike
+				}
 				values := make([]float32, got.Rows()*got.Shape[0])
 				require.NoError(t, format.Dequantize(values, f.Data(got), got.Type))
 				if want.values != nil {
