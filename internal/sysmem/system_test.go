@@ -187,7 +187,8 @@ func TestHere(t *testing.T) {
 		hog[i] = 1
 	}
 	grown := Resident().Anonymous - before.Anonymous
-	require.InDelta(t, 64*mib, grown, 16*mib)
+	require.Greater(t, grown, int64(48*mib))
+	require.Less(t, grown, int64(512*mib)) // the race detector keeps notes of its own
 	runtime.KeepAlive(hog)
 }
 
