@@ -270,7 +270,7 @@ func (b *bencher) tokens(n int) []int32 {
 func backend() string {
 	isa, _ := kernels.ISA()
 	if _, _, ok := openblas.Found(); ok {
-		return "CPU " + isa + ",BLAS"
+		return "CPU " + isa + " BLAS"
 	}
 	return "CPU " + isa
 }
@@ -310,7 +310,7 @@ var benchColumns = []struct {
 	{"model", -30, func(r *benchResult) string { return r.Type }},
 	{"size", 10, func(r *benchResult) string { return cortex.FormatBytes(r.Size) }},
 	{"params", 10, func(r *benchResult) string { return count(r.Params) }},
-	{"backend", -14, func(r *benchResult) string { return r.Backend }},
+	{"backend", -19, func(r *benchResult) string { return r.Backend }},
 	{"threads", 7, func(r *benchResult) string { return strconv.Itoa(r.Threads) }},
 	{"test", 15, func(r *benchResult) string { return r.test.String() }},
 	{"t/s", 20, func(r *benchResult) string { return fmt.Sprintf("%.2f ± %.2f", r.AvgTS, r.StddevTS) }},

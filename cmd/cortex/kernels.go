@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"strings"
@@ -92,7 +93,7 @@ func writeKernels(cmd *cobra.Command, k kernelsJSON) error {
 		case r.Available:
 			state = "available"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Family, r.ISA, state, strings.Join(r.Needs, " "))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Family, r.ISA, state, cmp.Or(strings.Join(r.Needs, " "), "-"))
 	}
 	return w.Flush()
 }

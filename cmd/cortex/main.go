@@ -16,6 +16,8 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+
+	"github.com/cortexsdr/cortex"
 )
 
 // Exit statuses.
@@ -48,7 +50,7 @@ func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Wr
 	}
 	status, message := exitError, oneLine(err)
 	var usage *usageError
-	if !*started || errors.As(err, &usage) {
+	if !*started || errors.As(err, &usage) || errors.Is(err, cortex.ErrOptions) {
 		status = exitUsage
 		message += fmt.Sprintf(" (see %q)", failed.CommandPath()+" --help")
 	}

@@ -3,11 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -39,7 +37,7 @@ func (f *modelFlags) addPath(fs *pflag.FlagSet) {
 func (f *modelFlags) add(fs *pflag.FlagSet) {
 	f.addPath(fs)
 	fs.Var(&f.memory, "memory", "most memory to use, such as 3GiB, 4GB, 512M (default: what the machine has free)")
-	fs.StringVar(&f.cacheType, "cache-type", "f16", "precision of the key-value cache, `f16|f32`")
+	fs.StringVar(&f.cacheType, "cache-type", "f16", "`TYPE` of the key-value cache, f16 or f32")
 }
 
 // addSizes adds the flags that take one number.
@@ -125,79 +123,4 @@ func (f *modelFlags) explain(err error) error {
 		return fmt.Errorf("%w (the first argument is the model; %q names the built-in one)", err, builtin)
 	}
 	return err
-}
-
-// timeLeft says how long something will take.
-func timeLeft(d time.Duration) string {
-	if d < 10*time.Second {
-		return fmt.Sprintf("%.1f s left", d.Seconds())
-	}
-	return d.Round(time.Second).String() + " left"
-}
-
-// inputFlags are the flags of commands that read a text.
-type inputFlags struct {
-	text, file string
-}
-
-func (f *inputFlags) add(fs *pflag.FlagSet, what string) {
-	fs.StringVarP(&f.text, "prompt", "p", "", what+" `TEXT`")
-	fs.StringVarP(&f.file, "file", "f", "", "read the "+what+" from `FILE`, from the standard input if it is -")
-}
-
-// read returns the text, and whether one was given at all. It may be the only
-// argument instead of a flag. The newline at the end of a file is not part of it.
-func (f *inputFlags) read(cmd *cobra.Command, args []string) (text string, given bool, err error) {
-	var from []string
-	if cmd.Flags().Changed("prompt") {
-		from = append(from, "-p")
-	}
-	if cmd.Flags().Changed("file") {
-		from = append(from, "-f")
-	}
-	if len(args) > 0 {
-		from = append(from, "an argument")
-	}
-	switch {
-	case len(args) > 1:
-		return "", false, usagef("%d arguments too many: %q (put a text of several words into quotes)", len(args)-1, args[1:])
-	case len(from) > 1:
-		return "", false, usagef("the text is given twice, by %s and by %s", from[0], from[1])
-	case len(from) == 0:
-		return "", false, nil
-	case len(args) == 1:
-		return args[0], true, nil
-	case from[0] == "-p":
-		return f.text, true, nil
-	}
-	text, err = readFile(cmd, f.file)
-	return text, true, err
-}
-
-// readFile returns the text of a file, "-" being the standard input, less the
-// newline at its end.
-func readFile(cmd *cobra.Command, name string) (string, error) {
-	type result struct {
-		data []byte
-		err  error
-	}
-	done := make(chan result, 1)
-	go func() { // which may never end: a terminal or a pipe waits for its writer
-		var r result
-		if name == "-" {
-			r.data, r.err = io.ReadAll(cmd.InOrStdin())
-		} else {
-			r.data, r.err = os.ReadFile(name)
-		}
-		done <- r
-	}()
-	select {
-	case r := <-done:
-		if n := len(r.data); n > 0 && r.data[n-1] == '\n' {
-			r.data = r.data[:n-1]
-		}
-		return string(r.data), r.err
-	case <-cmd.Context().Done():
-		return "", cmd.Context().Err()
-	}
 }

@@ -73,21 +73,21 @@ the same one unquantized; the text is then that of the file.`,
 }
 
 func (f *perplexityFlags) run(cmd *cobra.Command, args []string) error {
-	text, given, err := f.input.read(cmd, args)
-	if err != nil {
-		return err
-	}
 	switch {
 	case f.base == "" && f.compare:
 		return usagef("--kl-divergence needs --kl-divergence-base FILE")
-	case f.base == "" && !given:
-		return usagef("a text is needed: -f FILE")
-	case f.base != "" && given:
+	case f.base != "" && f.input.given(cmd, args):
 		return usagef("the text is that of --kl-divergence-base; give no other")
+	case f.base == "" && !f.input.given(cmd, args):
+		return usagef("a text is needed: -f FILE")
 	case f.model.context < 3:
 		return usagef("-c must be at least 3")
 	case f.chunks == 0 || f.chunks < -1:
 		return usagef("--chunks is a number from 1, or -1")
+	}
+	text, err := f.input.read(cmd, args)
+	if err != nil {
+		return err
 	}
 
 	e := evaluation{scr: newScreen(cmd, f.status), quiet: f.json}

@@ -36,9 +36,6 @@ and is used where no model is named.`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRun: func(*cobra.Command, []string) {
-			*started = true
-		},
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.PersistentFlags().BoolP("verbose", "v", false, "log what happens on stderr")
@@ -47,6 +44,11 @@ and is used where no model is named.`,
 	root.AddCommand(newRun(), newTokenize(), newInspect(), newPerplexity(), newBench(), newKernels(), newVersion())
 	for _, c := range root.Commands() {
 		c.Flags().SortFlags = false
+		run := c.RunE
+		c.RunE = func(cmd *cobra.Command, args []string) error {
+			*started = true
+			return run(cmd, args)
+		}
 	}
 	return root, started
 }

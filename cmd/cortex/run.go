@@ -70,7 +70,7 @@ type tokenJSON struct {
 // resultJSON is the last line of --json.
 type resultJSON struct {
 	Done      bool      `json:"done"` // always true
-	Stop      string    `json:"stop"` // a cortex.StopReason, or "interrupt", or "error"
+	Stop      string    `json:"stop"` // a cortex.StopReason or interrupted
 	Generated int       `json:"generated"`
 	Seed      uint64    `json:"seed"`
 	Stats     statsJSON `json:"stats"`
@@ -101,67 +101,66 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if f.predict == 0 || f.predict < -1 {
 		return usagef("-n is a number of tokens from 1, or -1")
 	}
-	prompt, given, err := f.input.read(cmd, args)
+	prompt, err := f.input.read(cmd, args)
 	if err != nil {
 		return err
 	}
-	if !given && f.model.isBuiltin() {
+	if !f.input.given(cmd, args) && f.model.isBuiltin() {
 		prompt = tales.Opening
 	}
 
 	scr := newScreen(cmd, f.status)
+	defer scr.End()
 	m, err := f.model.open(cmd, scr)
 	if err != nil {
-		scr.End()
 		return err
 	}
 	defer m.Close()
 	s, err := m.NewSession()
 	if err != nil {
-		scr.End()
 		return err
 	}
+	defer s.Close()
 
-	o := cortex.GenerateOptions{
-		MaxTokens:    max(0, f.predict),
-		Sampling:     f.sampling.sampling(),
-		Stop:         f.stop,
-		ParseSpecial: !f.noParseSpecial,
-		IgnoreEnd:    f.ignoreEnd,
-		Progress: func(p cortex.Progress) {
-			scr.Status("prompt: %d of %d tokens, %.1f tokens/s, %s", p.Tokens, p.TotalTokens,
-				float64(p.Tokens)/max(p.Elapsed, time.Nanosecond).Seconds(), timeLeft(p.Remaining))
-		},
-	}
-	if !f.json && !f.noPrompt {
-		if _, err := fmt.Fprint(scr, prompt); err != nil {
-			return err
-		}
-	}
-	generated, err := f.generate(cmd.Context(), scr, m, s, prompt, &o)
-
-	st := m.Stats()
+	sampling := f.sampling.sampling()
+	generated, err := f.generate(cmd.Context(), scr, m, s, prompt, sampling)
 	stop := string(s.StopReason())
-	switch {
-	case errors.Is(err, context.Canceled):
-		stop = "interrupt"
-	case err != nil:
-		stop = "error"
+	if errors.Is(err, context.Canceled) {
+		stop = interrupted
+	} else if err != nil {
+		return err
 	}
+	st := m.Stats()
 	if f.json {
-		r := resultJSON{Done: true, Stop: stop, Generated: generated, Seed: o.Sampling.Seed, Stats: newStatsJSON(st)}
+		r := resultJSON{Done: true, Stop: stop, Generated: generated, Seed: sampling.Seed, Stats: newStatsJSON(st)}
 		if err := json.NewEncoder(scr).Encode(r); err != nil {
 			return err
 		}
 	}
-	scr.Done("%s; prompt %d tokens, %.1f tokens/s; seed %d; %s", speed(st, generated), st.PromptTokens, st.PromptRate(),
-		o.Sampling.Seed, reasons[stop])
+	scr.Done("%s; prompt %d, %.1f tokens/s; seed %d; %s", speed(st, generated), st.PromptTokens, st.PromptRate(),
+		sampling.Seed, reasons[stop])
 	return err
 }
 
-// generate writes the text and returns how many tokens it is.
+// generate writes the text and returns how many tokens were generated.
 func (f *runFlags) generate(ctx context.Context, scr *screen, m *cortex.Model, s *cortex.Session, prompt string,
-	o *cortex.GenerateOptions) (n int, err error) {
+	sampling *cortex.Sampling) (n int, err error) {
+	shown := f.json || f.noPrompt
+	o := &cortex.GenerateOptions{
+		MaxTokens:    max(0, f.predict),
+		Sampling:     sampling,
+		Stop:         f.stop,
+		ParseSpecial: !f.noParseSpecial,
+		IgnoreEnd:    f.ignoreEnd,
+		Progress: func(p cortex.Progress) {
+			if !shown { // not before it is being read: then all options are known to be good
+				shown = true
+				fmt.Fprint(scr, prompt)
+			}
+			scr.Status("prompt: %d of %d tokens, %.1f tokens/s, %s", p.Tokens, p.TotalTokens,
+				float64(p.Tokens)/max(p.Elapsed, time.Nanosecond).Seconds(), timeLeft(p.Remaining))
+		},
+	}
 	encoder := json.NewEncoder(scr)
 	encoder.SetEscapeHTML(false)
 	for tok, err := range s.Generate(ctx, prompt, o) {
@@ -186,16 +185,18 @@ func (f *runFlags) generate(ctx context.Context, scr *screen, m *cortex.Model, s
 
 // speed is the status while tokens are generated.
 func speed(st cortex.Stats, generated int) string {
-	return fmt.Sprintf("%d tokens, %.1f tokens/s; memory %s of %s; read %s", generated, st.GenerateRate(),
+	return fmt.Sprintf("%d tokens, %.1f tokens/s; %s of %s; read %s", generated, st.GenerateRate(),
 		cortex.FormatBytes(st.MemoryUsed), cortex.FormatBytes(st.MemoryLimit), cortex.FormatBytes(st.BytesRead))
 }
 
+// interrupted is the stop reason of a text that Ctrl-C ended.
+const interrupted = "interrupt"
+
 // reasons says in words why a text ended.
 var reasons = map[string]string{
-	string(cortex.StopEnd):     "the model ended the text",
-	string(cortex.StopText):    "a stop text came",
-	string(cortex.StopLength):  "as many tokens as asked for",
-	string(cortex.StopContext): "the context is full",
-	"interrupt":                "interrupted",
-	"error":                    "an error ended it",
+	string(cortex.StopEnd):     "ended",
+	string(cortex.StopText):    "stop text",
+	string(cortex.StopLength):  "length reached",
+	string(cortex.StopContext): "context full",
+	interrupted:                "interrupted",
 }

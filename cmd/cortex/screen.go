@@ -73,8 +73,8 @@ func (s *screen) Write(p []byte) (int, error) {
 	return s.out.Write(p)
 }
 
-// advance returns the column behind a text and whether it goes on to a further
-// line.
+// advance returns the column behind a text, and whether it comes to a further line
+// or to the very end of its own, or may do so.
 func (s *screen) advance(text string) (col int, lines bool) {
 	col = s.col
 	width := s.width()
@@ -84,7 +84,6 @@ func (s *screen) advance(text string) (col int, lines bool) {
 			continue
 		}
 		if col == unknownColumn {
-			lines = true // it may
 			continue
 		}
 		if col >= width {
@@ -99,7 +98,8 @@ func (s *screen) advance(text string) (col int, lines bool) {
 			col = unknownColumn
 		}
 	}
-	return col, lines
+	// In the last column, clearing what follows would clear the character there.
+	return col, lines || col >= width || col == unknownColumn
 }
 
 // oneColumn reports whether every terminal shows r in one column. It need not
@@ -179,4 +179,12 @@ func cut(line string, n int) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+// timeLeft says how long something will take.
+func timeLeft(d time.Duration) string {
+	if d < 10*time.Second {
+		return fmt.Sprintf("%.1f s left", d.Seconds())
+	}
+	return d.Round(time.Second).String() + " left"
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -46,15 +47,19 @@ reads the standard input. MODEL may be a file that holds a vocabulary only.`,
 	return cmd
 }
 
+// pieceJSON is a line of --json.
+type pieceJSON struct {
+	tokenJSON
+	Bytes []int `json:"bytes,omitempty"` // where the text is a part of a character
+}
+
 func (f *tokenizeFlags) run(cmd *cobra.Command, args []string) error {
-	text, given, err := f.input.read(cmd, args)
+	text, err := f.input.read(cmd, args)
+	if err == nil && !f.input.given(cmd, args) {
+		text, err = readFile(cmd, "-")
+	}
 	if err != nil {
 		return err
-	}
-	if !given {
-		if text, err = readFile(cmd, "-"); err != nil {
-			return err
-		}
 	}
 	// The tokenizer alone: a file of a vocabulary without weights will do, and big
 	// weights are left in peace.
@@ -86,7 +91,13 @@ func (f *tokenizeFlags) run(cmd *cobra.Command, args []string) error {
 		e := json.NewEncoder(w)
 		e.SetEscapeHTML(false)
 		for _, id := range ids {
-			if err := e.Encode(tokenJSON{id, string(t.Piece(id))}); err != nil {
+			piece := pieceJSON{tokenJSON: tokenJSON{id, string(t.Piece(id))}}
+			if !utf8.ValidString(piece.Text) {
+				for _, b := range t.Piece(id) {
+					piece.Bytes = append(piece.Bytes, int(b))
+				}
+			}
+			if err := e.Encode(piece); err != nil {
 				return err
 			}
 		}

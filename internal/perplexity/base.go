@@ -110,20 +110,25 @@ type BaseReader struct {
 // NewBaseReader reads the head of a base file of size bytes. name is for errors.
 func NewBaseReader(r io.Reader, name string, size int64) (*BaseReader, error) {
 	b := &BaseReader{name: name, r: bufio.NewReaderSize(r, 1<<20)}
-	head := make([]byte, headerBytes)
-	if err := b.read(head); err != nil {
+	var head [headerBytes]byte
+	if err := b.read(head[:len(magic)]); err != nil {
 		return nil, err
 	}
 	if string(head[:len(magic)]) != magic {
 		return nil, &format.Error{File: name, Detail: "not a file of base logits: it does not begin with " + magic, Err: format.ErrFormat}
 	}
+	if err := b.read(head[len(magic):]); err != nil {
+		return nil, err
+	}
 	var n [3]int64
-	for i := range n {
+	for i, field := range []struct {
+		name  string
+		least int64
+	}{{"context", 3}, {"vocabulary", 1}, {"number of chunks", 1}} {
 		at := len(magic) + 4*i
 		n[i] = int64(int32(binary.LittleEndian.Uint32(head[at:])))
-		if least := []int64{3, 1, 1}[i]; n[i] < least {
-			what := []string{"context", "vocabulary", "chunks"}[i]
-			return nil, &format.Error{File: name, Offset: int64(at), Detail: fmt.Sprintf("%s of %d", what, n[i]), Err: format.ErrFormat}
+		if n[i] < field.least {
+			return nil, &format.Error{File: name, Offset: int64(at), Detail: fmt.Sprintf("a %s of %d", field.name, n[i]), Err: format.ErrFormat}
 		}
 	}
 	// As floats, because the product of three 32-bit counts may not fit in 64 bits.
