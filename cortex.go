@@ -70,12 +70,12 @@ const tokenBytes = 300
 func Open(path string, o *Options) (*Model, error) {
 	src, err := loader.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("cortex: open %s: %w", path, err)
+		return nil, fileError("open", path, err)
 	}
 	m, err := open(src, o)
 	if err != nil {
 		src.Close()
-		return nil, fmt.Errorf("cortex: open %s: %w", path, err)
+		return nil, fileError("open", path, err)
 	}
 	return m, nil
 }
@@ -86,11 +86,11 @@ func Open(path string, o *Options) (*Model, error) {
 func OpenBytes(name string, data []byte, o *Options) (*Model, error) {
 	src, err := loader.FromBytes(name, data)
 	if err != nil {
-		return nil, fmt.Errorf("cortex: open %s: %w", name, err)
+		return nil, fileError("open", name, err)
 	}
 	m, err := open(src, o)
 	if err != nil {
-		return nil, fmt.Errorf("cortex: open %s: %w", name, err)
+		return nil, fileError("open", name, err)
 	}
 	return m, nil
 }

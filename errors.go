@@ -3,6 +3,7 @@ package cortex
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/cortexsdr/cortex/internal/model"
 )
@@ -30,3 +31,15 @@ func (e *MemoryError) Error() string {
 }
 
 func (e *MemoryError) Unwrap() error { return ErrMemoryLimit }
+
+// fileError says what was to be done with a file. Errors of packages os, format and
+// loader name the file by themselves, and it should not be named twice.
+func fileError(verb, name string, err error) error {
+	switch text := err.Error(); {
+	case strings.HasPrefix(text, "open "+name+":"):
+		return fmt.Errorf("cortex: %w", err)
+	case strings.HasPrefix(text, name+":"):
+		return fmt.Errorf("cortex: %s %w", verb, err)
+	}
+	return fmt.Errorf("cortex: %s %s: %w", verb, name, err)
+}

@@ -2,7 +2,6 @@ package cortex
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/cortexsdr/cortex/internal/sysmem"
 	"github.com/cortexsdr/cortex/internal/tokenizer"
@@ -15,7 +14,7 @@ import (
 func Inspect(path string, o *Options) (Info, Plan, error) {
 	src, err := loader.Open(path)
 	if err != nil {
-		return Info{}, Plan{}, fmt.Errorf("cortex: inspect %s: %w", path, err)
+		return Info{}, Plan{}, fileError("inspect", path, err)
 	}
 	return inspect(src, path, o)
 }
@@ -24,7 +23,7 @@ func Inspect(path string, o *Options) (Info, Plan, error) {
 func InspectBytes(name string, data []byte, o *Options) (Info, Plan, error) {
 	src, err := loader.FromBytes(name, data)
 	if err != nil {
-		return Info{}, Plan{}, fmt.Errorf("cortex: inspect %s: %w", name, err)
+		return Info{}, Plan{}, fileError("inspect", name, err)
 	}
 	return inspect(src, name, o)
 }
@@ -33,7 +32,7 @@ func InspectBytes(name string, data []byte, o *Options) (Info, Plan, error) {
 func inspect(src *loader.Source, name string, o *Options) (Info, Plan, error) {
 	m, _, err := prepare(src, o)
 	if err = errors.Join(err, src.Close()); err != nil {
-		return Info{}, Plan{}, fmt.Errorf("cortex: inspect %s: %w", name, err)
+		return Info{}, Plan{}, fileError("inspect", name, err)
 	}
 	return m.info, m.plan, nil
 }
