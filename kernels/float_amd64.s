@@ -45,7 +45,8 @@
 //	SI row          R10 bytes from one row to the next
 //	R8 x            AX, BX the same as SI, R8 within the row, CX values left
 //
-// FMA8(off, x, acc) adds the products of 8 weights at off(AX) with 8 values at
+// (Single values are loaded by instructions of their own: some emulators read 16
+// bytes for the memory operand of VFMADD231SS.) FMA8(off, x, acc) adds the products of 8 weights at off(AX) with 8 values at
 // x(BX) to acc; FMA1 adds one product to X5. bytes is the size of a weight.
 // Rows are prefetched as in matvec_amd64.s.
 #define ROWS(FMA8, FMA1, bytes) \
@@ -109,8 +110,9 @@ sum:                                 \
 	VFMADD231PS x(BX), Y4, acc
 
 #define F32_FMA1 \
-	VMOVSS      (AX), X4     \
-	VFMADD231SS (BX), X4, X5
+	VMOVSS      (AX), X4   \
+	VMOVSS      (BX), X6   \
+	VFMADD231SS X6, X4, X5
 
 #define F16_FMA8(off, x, acc) \
 	VCVTPH2PS   off(AX), Y4    \
@@ -119,8 +121,9 @@ sum:                                 \
 #define F16_FMA1 \
 	MOVWLZX     (AX), R11    \
 	VMOVD       R11, X4      \
-	VCVTPH2PS   X4, X4       \
-	VFMADD231SS (BX), X4, X5
+	VCVTPH2PS   X4, X4     \
+	VMOVSS      (BX), X6   \
+	VFMADD231SS X6, X4, X5
 
 #define BF16_FMA8(off, x, acc) \
 	VPMOVZXWD   off(AX), Y4    \
@@ -130,8 +133,9 @@ sum:                                 \
 #define BF16_FMA1 \
 	MOVWLZX     (AX), R11    \
 	SHLL        $16, R11     \
-	VMOVD       R11, X4      \
-	VFMADD231SS (BX), X4, X5
+	VMOVD       R11, X4    \
+	VMOVSS      (BX), X6   \
+	VFMADD231SS X6, X4, X5
 
 // func matvecF32_avx2(y []float32, w []byte, x []float32)
 TEXT ·matvecF32_avx2(SB), NOSPLIT, $0-72
@@ -247,7 +251,8 @@ block1:                              \
 	MOVQ    R9, CX                     \
 loop1:                               \
 	LOAD1                              \
-	VFMADD231SS (BX), X9, X0           \
+	VMOVSS  (BX), X8                   \
+	VFMADD231SS X8, X9, X0             \
 	ADDQ    R10, AX                    \
 	ADDQ    $4, BX                     \
 	DECQ    CX                         \
@@ -280,13 +285,9 @@ TEXT ·accumF16_avx2(SB), NOSPLIT, $0-80
 	ACCUM_ARGUMENTS(2)
 	ACCUM(F16_LOAD8, F16_LOAD1, 2)
 
-// TAILMASK sets the first CX lanes of Y, 0 < CX < 8, and clears the others. It
-// changes AX.
-#define TAILMASK(Y) \
-	LEAQ    tailMask<>(SB), AX \
-	NEGQ    CX                 \
-	VMOVDQU 32(AX)(CX*4), Y    \
-	NEGQ    CX
+// Elementwise operations. What is left after groups of 8 values is done one by
+// one, in the lowest lane. (Not with masked loads: some emulators fault on lanes
+// that the mask leaves out.)
 
 // func rmsNorm_avx2(y, x, w []float32, eps float32)
 TEXT ·rmsNorm_avx2(SB), NOSPLIT, $0-76
@@ -329,17 +330,23 @@ loop8:
 	JGE         loop8
 
 squares1:
-	ADDQ $8, CX
-	JZ   mean
-	TAILMASK(Y8)
-	VMASKMOVPS  (BX), Y8, Y4
-	VFMADD231PS Y4, Y4, Y1
+	VXORPS X8, X8, X8
+	ADDQ   $8, CX
+	JZ     mean
+
+square:
+	VMOVSS      (BX), X4
+	VFMADD231SS X4, X4, X8
+	ADDQ        $4, BX
+	DECQ        CX
+	JNZ         square
 
 mean:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
 	SUM8
+	VADDSS       X8, X0, X0
 	VCVTSI2SSQ   DX, X1, X1
 	VDIVSS       X1, X0, X0
 	VADDSS       eps+72(FP), X0, X0
@@ -361,13 +368,18 @@ scale8:
 	JGE     scale8
 
 scale1:
-	TESTQ      CX, CX
-	JZ         done
-	VMASKMOVPS (SI), Y8, Y1
-	VMASKMOVPS (R8), Y8, Y2
-	VMULPS     Y1, Y0, Y1
-	VMULPS     Y2, Y1, Y1
-	VMASKMOVPS Y1, Y8, (DI)
+	ADDQ $8, DX
+	JZ   done
+
+loop1:
+	VMULSS (SI), X0, X1
+	VMULSS (R8), X1, X1
+	VMOVSS X1, (DI)
+	ADDQ   $4, SI
+	ADDQ   $4, R8
+	ADDQ   $4, DI
+	DECQ   DX
+	JNZ    loop1
 
 done:
 	VZEROUPPER
@@ -379,7 +391,7 @@ TEXT ·max_avx2(SB), NOSPLIT, $0-28
 	MOVQ         x_len+8(FP), CX
 	VBROADCASTSS negInf<>(SB), Y0
 	VMOVAPS      Y0, Y1
-	VMOVAPS      Y0, Y2
+	VMOVAPS      X0, X2
 	SUBQ         $16, CX
 	JLT          eights
 
@@ -399,12 +411,14 @@ eights:
 	SUBQ   $8, CX
 
 ones:
-	ADDQ       $8, CX
-	JZ         lanes
-	TAILMASK(Y3)
-	VMASKMOVPS (SI), Y3, Y4
-	VBLENDVPS  Y3, Y4, Y2, Y2
-	VMAXPS     Y2, Y1, Y1
+	ADDQ $8, CX
+	JZ   lanes
+
+loop1:
+	VMAXSS (SI), X2, X2
+	ADDQ   $4, SI
+	DECQ   CX
+	JNZ    loop1
 
 lanes:
 	VMAXPS       Y1, Y0, Y0
@@ -414,6 +428,7 @@ lanes:
 	VMAXPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VMAXSS       X1, X0, X0
+	VMAXSS       X2, X0, X0
 	VMOVSS       X0, ret+24(FP)
 	VZEROUPPER
 	RET
@@ -460,6 +475,7 @@ TEXT ·expSum_avx2(SB), NOSPLIT, $0-36
 	VBROADCASTSS max+24(FP), Y7
 	EXP_CONSTANTS
 	VXORPS       Y8, Y8, Y8
+	VXORPS       X6, X6, X6
 	SUBQ         $8, CX
 	JLT          tail
 
@@ -474,19 +490,23 @@ loop:
 	JGE     loop
 
 tail:
-	ADDQ       $8, CX
-	JZ         sum
-	TAILMASK(Y6)
-	VMASKMOVPS (SI), Y6, Y0
-	VSUBPS     Y7, Y0, Y0
+	ADDQ $8, CX
+	JZ   sum
+
+loop1:
+	VMOVSS (SI), X0
+	VSUBSS X7, X0, X0
 	EXP
-	VMASKMOVPS Y0, Y6, (SI)
-	VANDPS     Y6, Y0, Y0
-	VADDPS     Y0, Y8, Y8
+	VMOVSS X0, (SI)
+	VADDSS X0, X6, X6
+	ADDQ   $4, SI
+	DECQ   CX
+	JNZ    loop1
 
 sum:
 	VMOVAPS Y8, Y0
 	SUM8
+	VADDSS  X6, X0, X0
 	VMOVSS  X0, ret+32(FP)
 	VZEROUPPER
 	RET
@@ -523,14 +543,19 @@ loop:
 	JGE     loop
 
 tail:
-	ADDQ       $8, CX
-	JZ         done
-	TAILMASK(Y6)
-	VMASKMOVPS (SI), Y6, Y4
+	ADDQ $8, CX
+	JZ   done
+
+loop1:
+	VMOVSS (SI), X4
 	SILU
-	VMASKMOVPS (R8), Y6, Y5
-	VMULPS     Y5, Y4, Y4
-	VMASKMOVPS Y4, Y6, (DI)
+	VMULSS (R8), X4, X4
+	VMOVSS X4, (DI)
+	ADDQ   $4, SI
+	ADDQ   $4, R8
+	ADDQ   $4, DI
+	DECQ   CX
+	JNZ    loop1
 
 done:
 	VZEROUPPER
@@ -676,13 +701,17 @@ loop:
 	JGE     loop
 
 tail:
-	ADDQ       $8, CX
-	JZ         done
-	TAILMASK(Y2)
-	VMASKMOVPS (DI), Y2, Y0
-	VMASKMOVPS (SI), Y2, Y1
-	VADDPS     Y1, Y0, Y0
-	VMASKMOVPS Y0, Y2, (DI)
+	ADDQ $8, CX
+	JZ   done
+
+loop1:
+	VMOVSS (DI), X0
+	VADDSS (SI), X0, X0
+	VMOVSS X0, (DI)
+	ADDQ   $4, DI
+	ADDQ   $4, SI
+	DECQ   CX
+	JNZ    loop1
 
 done:
 	VZEROUPPER
@@ -704,12 +733,15 @@ loop:
 	JGE     loop
 
 tail:
-	ADDQ       $8, CX
-	JZ         done
-	TAILMASK(Y2)
-	VMASKMOVPS (DI), Y2, Y0
-	VMULPS     Y0, Y1, Y0
-	VMASKMOVPS Y0, Y2, (DI)
+	ADDQ $8, CX
+	JZ   done
+
+loop1:
+	VMULSS (DI), X1, X0
+	VMOVSS X0, (DI)
+	ADDQ   $4, DI
+	DECQ   CX
+	JNZ    loop1
 
 done:
 	VZEROUPPER
@@ -1027,14 +1059,3 @@ DATA unpack<>+8(SB)/8, $0x0000000500000001
 DATA unpack<>+16(SB)/8, $0x0000000600000002
 DATA unpack<>+24(SB)/8, $0x0000000700000003
 GLOBL unpack<>(SB), RODATA|NOPTR, $32
-
-// tailMask is 8 lanes set, 8 lanes clear.
-DATA tailMask<>+0(SB)/8, $-1
-DATA tailMask<>+8(SB)/8, $-1
-DATA tailMask<>+16(SB)/8, $-1
-DATA tailMask<>+24(SB)/8, $-1
-DATA tailMask<>+32(SB)/8, $0
-DATA tailMask<>+40(SB)/8, $0
-DATA tailMask<>+48(SB)/8, $0
-DATA tailMask<>+56(SB)/8, $0
-GLOBL tailMask<>(SB), RODATA|NOPTR, $64
