@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -45,10 +46,12 @@ func TestErrorsNameTheFileOnce(t *testing.T) {
 	for verb, call := range map[string]func(string) error{"open ": open, "inspect ": inspect} {
 		err := call(missing)
 		require.ErrorIs(t, err, fs.ErrNotExist)
-		require.Regexp(t, `^cortex: open [^:]*missing\.gguf: [^:]+$`, err.Error())
+		require.Equal(t, 1, strings.Count(err.Error(), missing), err.Error())
+		require.True(t, strings.HasPrefix(err.Error(), "cortex: open "+missing), err.Error())
 		err = call(broken)
 		require.ErrorIs(t, err, format.ErrFormat)
-		require.Regexp(t, `^cortex: `+verb+`[^:]*broken\.gguf: [^:]+`, err.Error())
+		require.Equal(t, 1, strings.Count(err.Error(), broken), err.Error())
+		require.True(t, strings.HasPrefix(err.Error(), "cortex: "+verb+broken), err.Error())
 	}
 	_, _, err := cortex.InspectBytes("m.gguf", tales.GGUF, &cortex.Options{MemoryLimit: 1})
 	require.ErrorIs(t, err, cortex.ErrMemoryLimit)
