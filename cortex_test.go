@@ -9,12 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/cortexsdr/cortex"
 	"github.com/cortexsdr/cortex/format"
+	"github.com/cortexsdr/cortex/format/gguf"
 	"github.com/cortexsdr/cortex/internal/testmodel"
 	"github.com/cortexsdr/cortex/loader"
 	"github.com/stretchr/testify/require"
@@ -158,6 +160,35 @@ func TestEndOfText(t *testing.T) {
 	require.Empty(t, ids, "the end is not yielded")
 	require.Equal(t, cortex.StopEnd, s.StopReason())
 	require.True(t, m.IsEnd(s.Tokens()[s.Len()-1]), "but it is part of the text")
+}
+
+func TestNoTokenCanFollow(t *testing.T) {
+	m := open(t, nil)
+	none := &cortex.Sampling{LogitBias: map[int32]float32{}}
+	for id := range int32(m.Info().Vocab) {
+		none.LogitBias[id] = float32(math.Inf(-1))
+	}
+	for _, err := range m.Generate(ctx, "abc", &cortex.GenerateOptions{Sampling: none}) {
+		require.ErrorIs(t, err, cortex.ErrNoToken)
+	}
+
+	// A model whose weights are not numbers.
+	data := slices.Clone(tiny())
+	f, err := gguf.Parse(gguf.Part{Name: "nan", Data: data})
+	require.NoError(t, err)
+	norm, ok := f.Tensor("output_norm.weight")
+	require.True(t, ok)
+	for i := norm.Offset; i < norm.Offset+norm.Size; i++ {
+		data[i] = 0xff
+	}
+	bad, err := cortex.OpenBytes("nan", data, nil)
+	require.NoError(t, err)
+	defer bad.Close()
+	for _, o := range []*cortex.GenerateOptions{nil, greedy(3)} {
+		for _, err := range bad.Generate(ctx, "abc", o) {
+			require.ErrorIs(t, err, cortex.ErrNoToken)
+		}
+	}
 }
 
 func TestContextFull(t *testing.T) {

@@ -15,6 +15,9 @@ var (
 	ErrClosed = errors.New("closed")
 	// ErrContextFull says that the tokens do not fit into the context any more.
 	ErrContextFull = model.ErrContextFull
+	// ErrNoToken says that no token can follow: every logit is NaN, as a
+	// damaged model gives, or -Inf, as a logit bias may.
+	ErrNoToken = errors.New("no token can follow")
 	// ErrOptions says that an option has a value that makes no sense.
 	ErrOptions = errors.New("bad option")
 )

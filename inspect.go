@@ -37,6 +37,10 @@ func inspect(src *loader.Source, name string, o *Options) (Info, Plan, error) {
 	return m.info, m.plan, nil
 }
 
+// reserveShare is the share of the free memory that is left to the rest of the
+// program where no limit is given: one sixteenth.
+const reserveShare = 16
+
 // prepare returns a model that is checked and planned, but holds nothing yet
 // that must be freed, and the options that it will run with.
 func prepare(src *loader.Source, opt *Options) (*Model, Options, error) {
@@ -51,7 +55,8 @@ func prepare(src *loader.Source, opt *Options) (*Model, Options, error) {
 		o.Threads = sysmem.CPUs()
 	}
 	if o.MemoryLimit == 0 {
-		o.MemoryLimit = sysmem.Limit()
+		free := sysmem.Limit()
+		o.MemoryLimit = free - free/reserveShare
 	}
 	m := &Model{src: src, kvType: o.KVType, sessions: map[*Session]struct{}{}}
 	err := src.Protect(func() (err error) {

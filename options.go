@@ -163,7 +163,8 @@ type GenerateOptions struct {
 	Sampling *Sampling
 
 	// Stop lists texts that end the generation. The text from the first one
-	// on is not yielded, even if it began inside an earlier token.
+	// on is not yielded, even if it began inside an earlier token; it stays
+	// part of the session's text.
 	Stop []string
 
 	// ParseSpecial makes the texts of special tokens in the prompt, such as

@@ -162,6 +162,9 @@ func (s *Session) generate(ctx context.Context, prompt string, opt *GenerateOpti
 			return err
 		}
 		id := sampler.Sample(s.logits)
+		if id < 0 {
+			return ErrNoToken
+		}
 		sampler.Accept(id)
 		s.ids = append(s.ids, id)
 		if s.m.tok.IsEOG(id) && !o.IgnoreEnd {

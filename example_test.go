@@ -1,0 +1,84 @@
+package cortex_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/cortexsdr/cortex"
+	"github.com/cortexsdr/cortex/examples/tales"
+)
+
+func Example() {
+	m, err := cortex.OpenBytes(tales.Name, tales.GGUF, nil) // or cortex.Open("model.gguf", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+
+	greedy := &cortex.GenerateOptions{MaxTokens: 24, Sampling: &cortex.Sampling{}}
+	for tok, err := range m.Generate(context.Background(), "There was once a", greedy) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Print(tok.Text)
+	}
+	// Output:
+	// man who had a wife, and he had a daughter. The woman was so beautiful that she was so beautiful that she
+}
+
+func ExampleSession() {
+	m, err := cortex.OpenBytes(tales.Name, tales.GGUF, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	s, err := m.NewSession()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+
+	// The session keeps what it has read: the second call computes only what is new.
+	o := &cortex.GenerateOptions{Sampling: &cortex.Sampling{}, Stop: []string{","}}
+	// The stop text stays part of what the session has written.
+	for _, prompt := range []string{"The king had a", " But one day a wolf"} {
+		for tok, err := range s.Generate(context.Background(), prompt, o) {
+			if err != nil {
+				log.Fatal(err)
+			}
+			fmt.Print(tok.Text)
+		}
+		fmt.Println(" /", s.StopReason())
+	}
+	// Output:
+	// great desire to see the king and queen of the kingdom of the king of the country / stop
+	//  came to the king and said to him / stop
+}
+
+func ExampleModel_Tokenize() {
+	m, err := cortex.OpenBytes(tales.Name, tales.GGUF, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+
+	ids := m.Tokenize("Once upon a time", cortex.TokenizeOptions{AddSpecial: true})
+	fmt.Println(ids)
+	fmt.Println(m.Detokenize(ids))
+	// Output:
+	// [4089 3058 647 258 539]
+	// Once upon a time
+}
+
+func ExampleOptions() {
+	_, err := cortex.OpenBytes(tales.Name, tales.GGUF, &cortex.Options{
+		MemoryLimit:   20 << 20,
+		ContextLength: 512,
+		BatchSize:     64,
+		Threads:       1,
+	})
+	fmt.Println(err)
+	// Output:
+	// cortex: open tales-q8_0.gguf: memory limit too small: the model with a context of 512 tokens and batches of 64 needs 34.6 MiB, the limit is 20.0 MiB
+}
