@@ -1,4 +1,5 @@
 #include "textflag.h"
+#include "asm_amd64.h"
 
 // Products of quantized weights with quantized activations, for AVX2 and for
 // AVX-512 VNNI (whose rows use 256-bit registers too: the work is bound by
@@ -26,15 +27,11 @@
 	MOVQ d_len+80(FP), R10 \
 	MOVQ s_base+96(FP), R11
 
-// STORE adds the 8 lanes of Y0 in a fixed order and stores the sum as the next
-// output. It changes Y1.
+// STORE adds the lanes of Y0 and stores the sum as the next output. It changes Y1.
 #define STORE \
-	VEXTRACTF128 $1, Y0, X1 \
-	VADDPS  X1, X0, X0      \
-	VHADDPS X0, X0, X0      \
-	VHADDPS X0, X0, X0      \
-	VMOVSS  X0, (DI)        \
-	ADDQ    $4, DI
+	SUM8            \
+	VMOVSS X0, (DI) \
+	ADDQ   $4, DI
 
 // ROWS32 is the loop over rows of a type with 32 weights per block. BLOCK adds
 // a block to an accumulator; even blocks go to Y0, odd ones to Y1.

@@ -1,0 +1,599 @@
+package kernels
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// The problems that the walk gives to each family, and how results are compared.
+
+// Comparisons.
+
+// exact demands the same bytes in all outputs.
+func exact(want, got []operand) error {
+	for i := range want {
+		if want[i].out && !bytes.Equal(want[i].data, got[i].data) {
+			for j := range want[i].data {
+				if w, g := want[i].data[j], got[i].data[j]; w != g {
+					return fmt.Errorf("operand %d, byte %d: got %#x, want %#x", i, j, g, w)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// within demands that float output i differs at most by bound(j) in element j.
+func within(i int, bound func(j int) float64) func(want, got []operand) error {
+	return func(want, got []operand) error {
+		w, g := as[float32](want[i]), as[float32](got[i])
+		for j := range w {
+			if math.Float32bits(g[j]) == math.Float32bits(w[j]) {
+				continue
+			}
+			if err := close32(g[j], w[j], bound(j)); err != nil {
+				return fmt.Errorf("operand %d, element %d of %d: %w", i, j, len(w), err)
+			}
+		}
+		return nil
+	}
+}
+
+func close32(got, want float32, bound float64) error {
+	g, w := float64(got), float64(want)
+	switch {
+	case math.Float32bits(got) == math.Float32bits(want), math.IsNaN(g) && math.IsNaN(w):
+		return nil
+	case math.Abs(g-w) <= bound:
+		return nil
+	}
+	return fmt.Errorf("got %v, want %v, which differ by %.3g, more than %.3g", got, want, math.Abs(g-w), bound)
+}
+
+const eps = 0x1p-23
+
+// Operands.
+
+func floats(r *rand.Rand, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(r.NormFloat64())
+	}
+	return x
+}
+
+func halves(r *rand.Rand, n int) []uint16 {
+	x := make([]uint16, n)
+	for i := range x {
+		x[i] = f32ToF16(float32(r.NormFloat64()))
+	}
+	return x
+}
+
+// upTo are the lengths for operations on any number of values.
+func upTo(last int) []int {
+	var n []int
+	step := 1
+	if testing.Short() {
+		step = 3
+	}
+	for i := 0; i <= last; i += step {
+		n = append(n, i)
+	}
+	return append(n, 255, 257, 1023, 4099)
+}
+
+// walks lists the walkers of all families.
+func walks() []walker {
+	var ws []walker
+	anyLength := upTo(130)
+	ws = append(ws,
+		walk[quantizer]{quantizeQ8x32, blocks(32), 4096, quantizeProblem(Q8x32), callQuantize},
+		walk[quantizer]{quantizeQ8x256, blocks(256), 4096, quantizeProblem(Q8x256), callQuantize},
+		walk[func(y, x, w []float32, eps float32)]{rmsNorm, anyLength[1:], 4096,
+			func(r *rand.Rand, n int) problem {
+				x, w := floats(r, n), floats(r, n)
+				return problem{[]operand{out(make([]float32, n)), in(x), in(w)}, 8 * n, relative(0, 4)}
+			},
+			func(fn func(y, x, w []float32, eps float32), o []operand) {
+				fn(as[float32](o[0]), as[float32](o[1]), as[float32](o[2]), 1e-5)
+			}},
+		walk[func([]float32) float32]{maximum, anyLength, 4096,
+			func(r *rand.Rand, n int) problem {
+				x := floats(r, n)
+				if n%4 == 1 {
+					for i := range x {
+						x[i] = float32(math.Inf(-1))
+					}
+				}
+				return problem{[]operand{in(x), out(make([]float32, 1))}, 4 * n, exact}
+			},
+			func(fn func([]float32) float32, o []operand) { as[float32](o[1])[0] = fn(as[float32](o[0])) }},
+		walk[func([]float32, float32) float32]{expSum, anyLength, 4096, expProblem,
+			func(fn func([]float32, float32) float32, o []operand) {
+				as[float32](o[1])[0] = fn(as[float32](o[0]), 1.5)
+			}},
+		walk[func(y, gate, up []float32)]{siluMul, anyLength, 4096,
+			func(r *rand.Rand, n int) problem {
+				gate, up := floats(r, n), floats(r, n)
+				for i := range gate {
+					switch i % 5 {
+					case 1:
+						gate[i] *= 50
+					case 2:
+						gate[i] = []float32{1e30, -1e30, 0, -88.5, 88.5, -103, 200}[i/5%7]
+					}
+				}
+				return problem{[]operand{out(make([]float32, n)), in(gate), in(up)}, 8 * n,
+					// A product of less than 2^-126 may be lost.
+					within(0, func(i int) float64 {
+						g := float64(gate[i])
+						return 8*eps*math.Abs(g/(1+math.Exp(-g))*float64(up[i])) + 0x1p-126*max(1, math.Abs(g*float64(up[i])))
+					})}
+			},
+			func(fn func(y, gate, up []float32), o []operand) {
+				fn(as[float32](o[0]), as[float32](o[1]), as[float32](o[2]))
+			}},
+		walk[func(x, cs []float32, headDim int)]{rope, ropeSizes(), 128, ropeProblem(false), callRope},
+		walk[func(x, cs []float32, headDim int)]{ropeNeoX, ropeSizes(), 128, ropeProblem(true), callRope},
+		walk[func(y, x []float32)]{add, anyLength, 4096,
+			func(r *rand.Rand, n int) problem {
+				return problem{[]operand{out(floats(r, n)), in(floats(r, n))}, 8 * n, exact}
+			},
+			func(fn func(y, x []float32), o []operand) { fn(as[float32](o[0]), as[float32](o[1])) }},
+		walk[func([]float32, float32)]{scale, anyLength, 4096,
+			func(r *rand.Rand, n int) problem {
+				return problem{[]operand{out(floats(r, n))}, 4 * n, exact}
+			},
+			func(fn func([]float32, float32), o []operand) { fn(as[float32](o[0]), 1.7) }},
+		walk[func([]uint16, []float32)]{toF16, anyLength, 4096,
+			func(r *rand.Rand, n int) problem {
+				x := floats(r, n)
+				for i := range x {
+					switch i % 4 {
+					case 1: // any bits at all
+						x[i] = math.Float32frombits(r.Uint32())
+					case 2: // near the ends of the range of binary16
+						x[i] *= []float32{0x1p-24, 0x1p-14, 0x1p15, 0x1p-26}[i/4%4]
+					case 3: // exactly between two numbers
+						x[i] = f16ToF32(uint16(r.Uint32())&0x7bff) + f16ToF32(uint16(r.Uint32())&0x7bff)
+					}
+				}
+				return problem{[]operand{out(make([]uint16, n)), in(x)}, 4 * n, exact}
+			},
+			func(fn func([]uint16, []float32), o []operand) { fn(as[uint16](o[0]), as[float32](o[1])) }},
+		walk[func([]float32, []uint16)]{fromF16, append(upTo(130), 1<<16), 4096,
+			func(r *rand.Rand, n int) problem {
+				x := make([]uint16, n)
+				first := uint16(r.Uint32())
+				for i := range x {
+					x[i] = first + uint16(i)
+				}
+				return problem{[]operand{out(make([]float32, n)), in(x)}, 2 * n, exact}
+			},
+			func(fn func([]float32, []uint16), o []operand) { fn(as[float32](o[0]), as[uint16](o[1])) }},
+	)
+	ws = append(ws, attentionWalks()...)
+	for _, f := range families {
+		switch f := f.(type) {
+		case *family[floatMV]:
+			ws = append(ws, matvecFloatWalk(products[f.typ]))
+		case *family[quantMV]:
+			ws = append(ws, matvecQuantWalk(products[f.typ]))
+		}
+	}
+	return ws
+}
+
+// relative is within, bounded by k units in the last place of each element.
+func relative(i int, k float64) func(want, got []operand) error {
+	return func(want, got []operand) error {
+		w := as[float32](want[i])
+		return within(i, func(j int) float64 { return k * eps * math.Abs(float64(w[j])) })(want, got)
+	}
+}
+
+func blocks(block int) []int {
+	last := 130
+	if block == 256 || testing.Short() {
+		last = 12
+	}
+	var n []int
+	for i := 1; i <= last; i++ {
+		n = append(n, i*block)
+	}
+	return append(n, 19*block)
+}
+
+func quantizeProblem(l Layout) func(r *rand.Rand, n int) problem {
+	return func(r *rand.Rand, n int) problem {
+		x := floats(r, n)
+		for b := range n / l.Block() {
+			x := x[b*l.Block():][:l.Block()]
+			switch (b + r.IntN(2)) % 12 {
+			case 1: // zero, with signs
+				for i := range x {
+					x[i] *= 0
+				}
+			case 2: // magnitudes that occur twice, with both signs
+				x[r.IntN(len(x))], x[r.IntN(len(x))] = 7, -7
+			case 3: // halves: ties when the largest is 127
+				for i := range x {
+					x[i] = float32(r.IntN(255)-127) / 2
+				}
+				x[r.IntN(len(x))] = 127
+			case 4: // near the smallest numbers
+				for i := range x {
+					x[i] *= 0x1p-119
+				}
+			case 5: // near the largest
+				for i := range x {
+					x[i] *= 0x1p124
+				}
+			case 6:
+				x[r.IntN(len(x))] = float32(math.Inf(1 - 2*r.IntN(2)))
+			case 7:
+				x[r.IntN(len(x))] = math.Float32frombits(0x7f800001 | r.Uint32())
+			}
+		}
+		return problem{[]operand{out(make([]int8, n)), out(make([]float32, n/l.Block())),
+			out(make([]int16, n/l.SumBlock())), in(x)}, 4 * n, exact}
+	}
+}
+
+func callQuantize(fn quantizer, o []operand) {
+	fn(as[int8](o[0]), as[float32](o[1]), as[int16](o[2]), as[float32](o[3]))
+}
+
+func expProblem(r *rand.Rand, n int) problem {
+	x := floats(r, n)
+	for i := range x {
+		switch r.IntN(6) {
+		case 0:
+			x[i] = float32(math.Inf(-1))
+		case 1:
+			x[i] *= 30
+		case 2:
+			x[i] = []float32{1.5, -85.5, -85.9, -101, -102.5, -1e30, -200}[r.IntN(7)]
+		}
+		x[i] = min(x[i], 1.5)
+	}
+	return problem{[]operand{out(x), out(make([]float32, 1))}, 4 * n,
+		func(want, got []operand) error {
+			e := as[float32](want[0])
+			// Results below 2^-126 may be lost.
+			err := within(0, func(i int) float64 { return 4*eps*float64(e[i]) + 0x1p-126 })(want, got)
+			if err != nil {
+				return err
+			}
+			return relative(1, 8)(want, got)
+		}}
+}
+
+// ropeSizes are heads*1000 + headDim.
+func ropeSizes() []int {
+	var s []int
+	for _, dim := range []int{1, 2, 4, 6, 14, 16, 30, 32, 34, 64, 65, 80, 96, 128, 130, 256} {
+		s = append(s, 1000+dim, 3000+dim)
+	}
+	return s
+}
+
+func ropeProblem(neox bool) func(r *rand.Rand, size int) problem {
+	return func(r *rand.Rand, size int) problem {
+		heads, dim := max(1, size/1000), size%1000
+		rot := dim &^ 1
+		if r.IntN(2) == 0 && dim > 2 {
+			rot = 2 * (1 + r.IntN(dim/2))
+		}
+		x, cs := floats(r, heads*dim), make([]float32, rot)
+		for i := 0; i < rot; i += 2 {
+			sin, cos := math.Sincos(r.Float64() * 100)
+			cs[i], cs[i+1] = float32(cos), float32(sin)
+		}
+		bound := func(j int) float64 {
+			h, i := j/dim, j%dim
+			if i >= rot {
+				return 0
+			}
+			a, b := i&^1, i|1
+			if neox {
+				a, b = i%(rot/2), i%(rot/2)+rot/2
+			}
+			return 2 * eps * (math.Abs(float64(x[h*dim+a])) + math.Abs(float64(x[h*dim+b])))
+		}
+		// headDim travels as an operand, x is copied because it is written.
+		return problem{[]operand{out(append([]float32(nil), x...)), in(cs), in([]int64{int64(dim)})},
+			8 * len(x), within(0, bound)}
+	}
+}
+
+func callRope(fn func(x, cs []float32, headDim int), o []operand) {
+	x, cs, dim := as[float32](o[0]), as[float32](o[1]), int(binary.NativeEndian.Uint64(o[2].data))
+	if mustHeads(x, cs, dim) {
+		fn(x, cs, dim)
+	}
+}
+
+// attentionWalks: the size is the length of the vectors; there are size%7+1 of
+// them at a stride of up to 40 more.
+func attentionWalks() []walker {
+	lengths := upTo(130)[1:]
+	dots := func(half bool) func(r *rand.Rand, n int) problem {
+		return func(r *rand.Rand, n int) problem {
+			count, stride := n%7+1, n+r.IntN(3)*20
+			x, k32, data := floats(r, n), []float32(nil), operand{}
+			k32, data = vectors(r, half, (count-1)*stride+n)
+			bound := func(i int) float64 {
+				sum := 0.0
+				for j, v := range x {
+					sum += math.Abs(float64(v) * float64(k32[i*stride+j]))
+				}
+				return 4 * eps * sum
+			}
+			return problem{[]operand{out(make([]float32, count)), data, in(x), in([]int64{int64(stride)})},
+				len(data.data), within(0, bound)}
+		}
+	}
+	accum := func(half bool) func(r *rand.Rand, n int) problem {
+		return func(r *rand.Rand, n int) problem {
+			count, stride := n%7+1, n+r.IntN(3)*20
+			p, y, v32, data := floats(r, count), floats(r, n), []float32(nil), operand{}
+			v32, data = vectors(r, half, (count-1)*stride+n)
+			y0 := append([]float32(nil), y...)
+			bound := func(j int) float64 {
+				sum := math.Abs(float64(y0[j]))
+				for i, a := range p {
+					sum += math.Abs(float64(a) * float64(v32[i*stride+j]))
+				}
+				return 4 * eps * sum
+			}
+			return problem{[]operand{out(y), data, in(p), in([]int64{int64(stride)})}, len(data.data), within(0, bound)}
+		}
+	}
+	stride := func(o operand) int { return int(binary.NativeEndian.Uint64(o.data)) }
+	call32 := func(fn func(y, k, x []float32, stride int), o []operand) {
+		fn(as[float32](o[0]), as[float32](o[1]), as[float32](o[2]), stride(o[3]))
+	}
+	call16 := func(fn func(y []float32, k []uint16, x []float32, stride int), o []operand) {
+		fn(as[float32](o[0]), as[uint16](o[1]), as[float32](o[2]), stride(o[3]))
+	}
+	return []walker{
+		walk[func(y, k, x []float32, stride int)]{dotsF32, lengths, 128, dots(false), call32},
+		walk[func(y []float32, k []uint16, x []float32, stride int)]{dotsF16, lengths, 128, dots(true), call16},
+		walk[func(y, k, x []float32, stride int)]{accumF32, lengths, 128, accum(false), call32},
+		walk[func(y []float32, k []uint16, x []float32, stride int)]{accumF16, lengths, 128, accum(true), call16},
+	}
+}
+
+// vectors returns n random values and the operand that holds them.
+func vectors(r *rand.Rand, half bool, n int) ([]float32, operand) {
+	if !half {
+		v := floats(r, n)
+		return v, in(v)
+	}
+	h := halves(r, n)
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = f16ToF32(h[i])
+	}
+	return v, in(h)
+}
+
+// matvecWalk is a walk over a product; its benchmark streams weights that do not
+// fit in the cache, a tile at a time, as decoding does.
+type matvecWalk[F any] struct {
+	walk[F]
+	product *Product
+}
+
+func (w matvecWalk[F]) bench(b *testing.B) {
+	for _, r := range w.fam.rows {
+		name := fmt.Sprintf("op=matvec/type=%s/isa=%s/n=%d", w.fam.typ, r.isa.name, w.size)
+		for _, from := range []struct {
+			name  string
+			bytes int
+		}{{"cache", 1 << 19}, {"memory", 1 << 28}} {
+			b.Run(name+"/from="+from.name, func(b *testing.B) {
+				available(b, r.isa)
+				if r.isa == ref && from.name == "memory" {
+					b.Skip("the reference is not limited by memory")
+				}
+				p := w.problem(rand.New(rand.NewPCG(1, 2)), w.size)
+				tile := p.ops[1].data
+				weights := bytes.Repeat(tile, max(1, from.bytes/len(tile)))
+				b.SetBytes(int64(len(tile)))
+				b.ReportAllocs()
+				at := 0
+				for b.Loop() {
+					p.ops[1].data = weights[at:][:len(tile)]
+					w.call(r.fn, p.ops)
+					if at += len(tile); at == len(weights) {
+						at = 0
+					}
+				}
+			})
+		}
+	}
+}
+
+func matvecRows(n int) int {
+	if n >= 4096 {
+		return 16
+	}
+	return n/32%6 + 1
+}
+
+func matvecFloatWalk(p *Product) walker {
+	return matvecWalk[floatMV]{walk[floatMV]{p.float, upTo(130), 4096,
+		func(r *rand.Rand, n int) problem {
+			rows := n%6 + 1
+			if n >= 4096 {
+				rows = 16
+			}
+			x, w := floats(r, n), floats(r, rows*n)
+			data := asBytes(w)
+			if p.blockBytes == 2 {
+				h := make([]uint16, len(w))
+				for i, v := range w {
+					if p.typ == "F16" {
+						h[i] = f32ToF16(v)
+						w[i] = f16ToF32(h[i])
+					} else {
+						h[i] = uint16(math.Float32bits(v) >> 16)
+						w[i] = bf16ToF32(h[i])
+					}
+				}
+				data = asBytes(h)
+			}
+			bound := func(i int) float64 {
+				sum := 0.0
+				for j, v := range x {
+					sum += math.Abs(float64(v) * float64(w[i*n+j]))
+				}
+				return 6 * eps * sum
+			}
+			return problem{[]operand{out(make([]float32, rows)), in(data), in(x)}, len(data), within(0, bound)}
+		},
+		func(fn floatMV, o []operand) { fn(as[float32](o[0]), o[1].data, as[float32](o[2])) },
+	}, p}
+}
+
+func matvecQuantWalk(p *Product) walker {
+	return matvecWalk[quantMV]{walk[quantMV]{p.quant, blocks(p.block), 4096,
+		func(r *rand.Rand, n int) problem {
+			rows := matvecRows(n)
+			a, w := randomActs(r, p.layout, n), randomWeights(r, p, rows, n)
+			bound := func(i int) float64 {
+				row := w[i*p.RowBytes(n):][:p.RowBytes(n)]
+				sum := 0.0
+				for j, v := range dequantize(p, row) {
+					sum += math.Abs(v * float64(a.D[j/p.block]) * float64(a.Q[j]))
+				}
+				return 6 * eps * sum
+			}
+			return problem{[]operand{out(make([]float32, rows)), in(w), in(a.Q), in(a.D), in(a.S)},
+				len(w), within(0, bound)}
+		},
+		func(fn quantMV, o []operand) {
+			fn(as[float32](o[0]), o[1].data, as[int8](o[2]), as[float32](o[3]), as[int16](o[4]))
+		},
+	}, p}
+}
+
+// randomActs returns quantized activations, extreme values among them.
+func randomActs(r *rand.Rand, l Layout, n int) *Acts {
+	a := NewActs(l, 1, n)
+	for i := range a.F {
+		a.F[i] = float32(r.NormFloat64())
+		if r.IntN(50) == 0 {
+			a.F[i] = float32(4 - 8*r.IntN(2))
+		}
+	}
+	if r.IntN(4) == 0 { // nothing but the extremes: the largest sums
+		for i := range a.F {
+			a.F[i] = float32(1 - 2*r.IntN(2))
+		}
+	}
+	a.Quantize(0, 1)
+	return a
+}
+
+// halvesAt are the places of binary16 numbers in the blocks of each type.
+var halvesAt = map[string][]int{
+	"Q4_0": {0}, "Q4_1": {0, 2}, "Q5_0": {0}, "Q5_1": {0, 2}, "Q8_0": {0}, "IQ4_NL": {0}, "MXFP4": {},
+	"Q2_K": {80, 82}, "Q3_K": {108}, "Q4_K": {0, 2}, "Q5_K": {0, 2}, "Q6_K": {208}, "IQ4_XS": {0},
+	"TQ1_0": {52}, "TQ2_0": {64},
+}
+
+// blockPools holds some random blocks of each type, to make rows of: their
+// weights are then known without decoding each block anew.
+var blockPools = map[*Product]*blockPool{}
+
+type blockPool struct {
+	blocks  [][]byte
+	weights map[string][]float64 // by block
+}
+
+func poolOf(p *Product) *blockPool {
+	pool, ok := blockPools[p]
+	if !ok {
+		pool = &blockPool{weights: map[string][]float64{}}
+		r := rand.New(rand.NewPCG(7, 8))
+		for range 60 {
+			block := randomBlock(r, p)
+			pool.blocks = append(pool.blocks, block)
+			pool.weights[string(block)] = dequantizeBlock(p, block)
+		}
+		blockPools[p] = pool
+	}
+	return pool
+}
+
+// randomBlock returns a random block with scales of either sign, some of them
+// subnormal or zero; one block in six has only the largest or smallest weights.
+func randomBlock(r *rand.Rand, p *Product) []byte {
+	block := make([]byte, p.blockBytes)
+	for i := range block {
+		block[i] = byte(r.Uint32())
+	}
+	if r.IntN(6) == 0 {
+		fill := []byte{0, 0x80, 0xff, 0x7f, 0x88}[r.IntN(5)]
+		for i := range block {
+			block[i] = fill
+		}
+	}
+	for _, at := range halvesAt[p.typ] {
+		f := float32(r.NormFloat64())
+		switch r.IntN(20) {
+		case 0:
+			f = 0
+		case 1:
+			f *= 0x1p-20
+		}
+		binary.LittleEndian.PutUint16(block[at:], f32ToF16(f))
+	}
+	if p.typ == "MXFP4" {
+		block[0] = byte(120 + r.IntN(16))
+	}
+	return block
+}
+
+// dequantizeBlock returns the weights of a block: its products with vectors that
+// have a single one.
+func dequantizeBlock(p *Product, block []byte) []float64 {
+	weights := make([]float64, p.block)
+	one := NewActs(p.layout, 1, p.block)
+	one.D[0] = 1
+	var y [1]float32
+	for j := range weights {
+		one.Q[j], one.S[j/p.layout.SumBlock()] = 1, 1
+		p.quant.rows[0].fn(y[:], block, one.Q, one.D, one.S)
+		one.Q[j], one.S[j/p.layout.SumBlock()] = 0, 0
+		weights[j] = float64(y[0])
+	}
+	return weights
+}
+
+// randomWeights returns rows of n weights made of blocks of the pool.
+func randomWeights(r *rand.Rand, p *Product, rows, n int) []byte {
+	pool := poolOf(p)
+	var w []byte
+	for range rows * n / p.block {
+		w = append(w, pool.blocks[r.IntN(len(pool.blocks))]...)
+	}
+	return w
+}
+
+// dequantize returns the weights of a row that randomWeights made.
+func dequantize(p *Product, row []byte) []float64 {
+	var weights []float64
+	for ; len(row) != 0; row = row[p.blockBytes:] {
+		weights = append(weights, poolOf(p).weights[string(row[:p.blockBytes])]...)
+	}
+	return weights
+}
