@@ -184,6 +184,8 @@ func walks() []walker {
 			ws = append(ws, matvecFloatWalk(products[f.typ]))
 		case *family[quantMV]:
 			ws = append(ws, matvecQuantWalk(products[f.typ]))
+		case *family[*GEMM]:
+			ws = append(ws, newGEMMWalk(products[f.typ]))
 		}
 	}
 	return ws
