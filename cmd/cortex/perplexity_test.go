@@ -97,18 +97,23 @@ func TestQuantizationDiverges(t *testing.T) {
 	f16, q4 := shared(t, "models", "tales", "tales-f16.gguf"), shared(t, "models", "tales", "tales-q4_0.gguf")
 	text := shared(t, "models", "tales", "eval", "the-wind-in-the-willows.txt")
 	base := filepath.Join(t.TempDir(), "f16.kld")
-	full := perplexityOf(t, f16, "-f", text, "--chunks", "2", "--save-kl-base", base)
-	// What llama.cpp and PyTorch agree on for the whole text, this program reaches
-	// on the whole text too; of these two chunks, F16 gave 52.234 then.
-	require.InEpsilon(t, 52.234, full.PPL.Value, 0.001)
+
+	// llama.cpp's perplexities of the first one and two chunks of 128 tokens.
+	chunks, want := "2", map[string]float64{f16: 62.495778, q4: 63.923973}
+	if testing.Short() {
+		chunks, want = "1", map[string]float64{f16: 51.302950, q4: 52.123902}
+	}
+	full := perplexityOf(t, f16, "-f", text, "-c", "128", "--chunks", chunks, "--save-kl-base", base)
+	require.InEpsilon(t, want[f16], full.PPL.Value, 0.0002)
 
 	q8 := perplexityOf(t, "--kl-divergence-base", base)
 	require.Less(t, q8.Divergence.KLD.Value, 0.001)
 	require.Greater(t, q8.Divergence.SameTop.Value, 0.95)
-	coarse := perplexityOf(t, q4, "--kl-divergence-base", base).Divergence
-	require.Greater(t, coarse.KLD.Value, 5*q8.Divergence.KLD.Value, "4 bits are coarser than 8")
-	require.GreaterOrEqual(t, coarse.KLDP99, coarse.KLDP95)
-	require.GreaterOrEqual(t, coarse.KLDMax, coarse.KLDP99)
+	coarse := perplexityOf(t, q4, "--kl-divergence-base", base)
+	require.InEpsilon(t, want[q4], coarse.PPL.Value, 0.01, "few tokens, and activations are rounded in other places")
+	require.Greater(t, coarse.Divergence.KLD.Value, 5*q8.Divergence.KLD.Value, "4 bits are coarser than 8")
+	require.GreaterOrEqual(t, coarse.Divergence.KLDP99, coarse.Divergence.KLDP95)
+	require.GreaterOrEqual(t, coarse.Divergence.KLDMax, coarse.Divergence.KLDP99)
 }
 
 func TestPerplexityInterrupted(t *testing.T) {
