@@ -191,7 +191,7 @@ func (m *Model) fixed(threads int) []cache.Item {
 	return []cache.Item{
 		{Name: memWeights, Bytes: m.model.Layout.Weights},
 		{Name: memPinned, Bytes: m.model.Layout.Pinned},
-		{Name: memActivations, Bytes: m.model.Layout.Activations + int64(threads)*model.ScratchBytes},
+		{Name: memActivations, Bytes: m.model.Layout.Activations + int64(threads)*m.model.Layout.PerWorker},
 		{Name: memTokenizer, Bytes: int64(m.tok.VocabSize()) * tokenBytes},
 		{Name: memRuntime, Bytes: runtimeBytes},
 	}

@@ -2,6 +2,7 @@ package cortex_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 
@@ -78,7 +79,10 @@ func ExampleOptions() {
 		BatchSize:     64,
 		Threads:       1,
 	})
-	fmt.Println(err)
+	var e *cortex.MemoryError
+	if errors.As(err, &e) {
+		fmt.Println("a limit of", cortex.FormatBytes(e.Limit), "is refused; the error's Need is the smallest that works")
+	}
 	// Output:
-	// cortex: open tales-q8_0.gguf: memory limit too small: the model with a context of 512 tokens and batches of 64 needs 34.6 MiB, the limit is 20.0 MiB
+	// a limit of 20.0 MiB is refused; the error's Need is the smallest that works
 }

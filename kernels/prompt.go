@@ -56,7 +56,11 @@ func newGEMMs() map[string]*family[*GEMM] {
 // GEMM returns how weights of this type are multiplied with many activation
 // vectors on this machine, nil if [Product.MatVec] is the best there is.
 func (p *Product) GEMM() *GEMM {
-	return gemms[p.typ].fn
+	f := gemms[p.typ]
+	if f.fn == f.rows[0].fn {
+		return nil // the reference only says what a GEMM means
+	}
+	return f.fn
 }
 
 // Name returns the name of the row in use, as [Rows] lists it.

@@ -20,6 +20,7 @@ type exec struct {
 	steps []step
 	rows  []int  // tokens that each slot has room for, by plan.Slot
 	most  [3]int // values of the largest input of a product, by kernels.Layout
+	gemm  gemmSizes
 
 	// What follows exists from start to close.
 	pool    *workers.Pool
@@ -27,19 +28,23 @@ type exec struct {
 	slots   [][]float32     // by plan.Slot: [rows][width]
 	packed  [3]kernels.Acts // the input of a product, by kernels.Layout
 	scratch [][]float32     // one per worker
-	freqs   []float64       // angle per position of each pair
-	scale   float64         // factor on cosine and sine
-	angles  []float32       // [batch][RoPE.Dim]: cosines and sines
+	prompts gemmBuffers
+	freqs   []float64 // angle per position of each pair
+	scale   float64   // factor on cosine and sine
+	angles  []float32 // [batch][RoPE.Dim]: cosines and sines
 	tile    [plan.Ops]func(tile, worker int)
 	pack    func(tile, worker int)
+	packAll func(tile, worker int)
 
 	// The pass, and the step of it that is being run.
 	kv     *KV
 	ids    []int32
 	pos    int // position of the first token
 	n      int // tokens
+	many   tiling
 	step   *step
 	packAs kernels.Layout
+	packBy *kernels.GEMM
 }
 
 // step is a plan.Step with what it needs to run.
@@ -47,17 +52,27 @@ type step struct {
 	plan.Step
 	mats  []matrix
 	vec   []float32 // a norm's weights
-	tiles int       // of all matrices
+	tiles [2]int    // of all matrices, by tiling
 }
+
+// tiling is how the products of a pass are computed, and so how their matrices
+// are cut: one vector after the other, or many at once (see gemm.go).
+type tiling int
+
+const (
+	oneByOne tiling = iota
+	manyAtOnce
+)
 
 // matrix is one matrix of a step, cut into tiles of rows.
 type matrix struct {
 	product  *kernels.Product
+	gemm     *kernels.GEMM // nil if there is nothing better than the product
 	block    int
 	in, out  int // columns and rows
 	rowBytes int
-	perTile  int // rows
-	first    int // its first tile's number
+	perTile  [2]int // rows, by tiling
+	first    [2]int // its first tile's number, by tiling
 	bias     []float32
 	data     []byte // while the step runs
 }
@@ -67,9 +82,6 @@ const tailRows = 16
 
 // scratchValues is the size of a worker's scratch: a page of scores, or a tile of results.
 const scratchValues = 4096
-
-// ScratchBytes is what each worker adds to Layout.Activations.
-const ScratchBytes = scratchValues * 4
 
 // newExec checks that there is a kernel for every step and works out the sizes.
 func newExec(m *Model, batch int) (*exec, error) {
@@ -96,6 +108,9 @@ func newExec(m *Model, batch int) (*exec, error) {
 					return nil, unsupported(m.src, w.Tensor)
 				}
 			} else {
+				if mat.gemm = mat.product.GEMM(); mat.gemm != nil {
+					e.gemm.add(mat.gemm, room, mat.in)
+				}
 				l := mat.product.Layout()
 				e.most[l] = max(e.most[l], room*mat.in)
 				if mat.in%l.Block() != 0 {
@@ -115,7 +130,7 @@ func newExec(m *Model, batch int) (*exec, error) {
 	if err := e.checkRoPE(); err != nil {
 		return nil, err
 	}
-	m.Layout.Activations = e.bytes()
+	m.Layout.Activations, m.Layout.PerWorker = e.bytes(), e.workerBytes()
 	return e, nil
 }
 
@@ -147,13 +162,18 @@ func (e *exec) bytes() (n int64) {
 	for l := kernels.Q8x32; l <= kernels.Q8x256; l++ {
 		n += loader.SizeOf[int8](e.most[l]) + loader.SizeOf[float32](e.most[l]/l.Block()) + loader.SizeOf[int16](e.most[l]/l.SumBlock())
 	}
-	return n + loader.SizeOf[float32](e.batch*e.m.RoPE.Dim)
+	return n + loader.SizeOf[float32](e.batch*e.m.RoPE.Dim) + e.gemm.packedBytes()
+}
+
+// workerBytes returns what start allocates for each worker.
+func (e *exec) workerBytes() int64 {
+	return loader.SizeOf[float32](scratchValues) + e.gemm.workerBytes()
 }
 
 // start allocates the buffers and reads the pinned vectors.
 func (e *exec) start(pool *workers.Pool) (err error) {
 	e.pool = pool
-	e.buf, err = loader.NewBuffer(e.bytes() + int64(pool.Workers())*loader.SizeOf[float32](scratchValues))
+	e.buf, err = loader.NewBuffer(e.bytes() + int64(pool.Workers())*e.workerBytes())
 	if err != nil {
 		return fmt.Errorf("activations: %w", err)
 	}
@@ -172,6 +192,7 @@ func (e *exec) start(pool *workers.Pool) (err error) {
 	for range pool.Workers() {
 		e.scratch = append(e.scratch, loader.Take[float32](e.buf, scratchValues))
 	}
+	e.prompts = e.gemm.take(e.buf, pool.Workers())
 	var divisors []float32
 	if t, ok := e.m.src.Tensor(ropeDivisors); ok {
 		if divisors, err = e.m.vectorOf(t); err != nil {
@@ -194,7 +215,7 @@ func (e *exec) start(pool *workers.Pool) (err error) {
 		plan.Attention: e.attentionTile,
 		plan.SiLUMul:   e.siluMulTile,
 	}
-	e.pack = e.packTile
+	e.pack, e.packAll = e.packTile, e.packAllTile
 	return nil
 }
 
@@ -217,9 +238,15 @@ func (e *exec) startStep(s *step) (err error) {
 			}
 		}
 		share := (mat.out + 4*e.pool.Workers() - 1) / (4 * e.pool.Workers())
-		mat.perTile = max(1, min(share, tileBytes/mat.rowBytes, scratchValues))
-		mat.first = s.tiles
-		s.tiles += (mat.out + mat.perTile - 1) / mat.perTile
+		mat.perTile[oneByOne] = max(1, min(share, tileBytes/mat.rowBytes, scratchValues))
+		mat.perTile[manyAtOnce] = mat.perTile[oneByOne]
+		if mat.gemm != nil {
+			mat.perTile[manyAtOnce] = mat.gemm.RowTile()
+		}
+		for t, n := range mat.perTile {
+			mat.first[t] = s.tiles[t]
+			s.tiles[t] += (mat.out + n - 1) / n
+		}
 	}
 	return nil
 }
@@ -248,7 +275,7 @@ func (e *exec) runStep(s *step) error {
 		if err := e.packInput(s); err != nil {
 			return err
 		}
-		tiles = s.tiles
+		tiles = s.tiles[e.many]
 	case plan.Attention:
 		tiles = e.n * e.m.KVHeads
 	}
@@ -295,6 +322,12 @@ func (e *exec) normTile(t, _ int) {
 func (e *exec) packInput(s *step) error {
 	var done [3]bool
 	for i := range s.mats {
+		if e.many == manyAtOnce && s.mats[i].gemm != nil {
+			if err := e.packGEMM(s, i); err != nil {
+				return err
+			}
+			continue
+		}
 		l := s.mats[i].product.Layout()
 		if done[l] {
 			continue
@@ -318,13 +351,17 @@ func (e *exec) packTile(t, _ int) { e.packed[e.packAs].Quantize(t, t+1) }
 func (e *exec) matMulTile(tile, worker int) {
 	s := e.step
 	i := len(s.mats) - 1
-	for s.mats[i].first > tile {
+	for s.mats[i].first[e.many] > tile {
 		i--
 	}
 	mat := &s.mats[i]
-	from := (tile - mat.first) * mat.perTile
-	to := min(from+mat.perTile, mat.out)
+	from := (tile - mat.first[e.many]) * mat.perTile[e.many]
+	to := min(from+mat.perTile[e.many], mat.out)
 	w := mat.data[from*mat.rowBytes : to*mat.rowBytes]
+	if e.many == manyAtOnce && mat.gemm != nil {
+		e.gemmTile(i, from, to, w, worker)
+		return
+	}
 	a := &e.packed[mat.product.Layout()]
 	for t := range e.n {
 		out := e.slot(s.Out[i], t)[from:to]
@@ -333,12 +370,18 @@ func (e *exec) matMulTile(tile, worker int) {
 			y = e.scratch[worker][:to-from]
 		}
 		mat.product.MatVec(y, w, a, t)
-		if mat.bias != nil {
-			kernels.Add(y, mat.bias[from:to])
-		}
-		if s.Op == plan.MatMulAdd {
-			kernels.Add(out, y)
-		}
+		mat.finish(s.Op, out, y, from, to)
+	}
+}
+
+// finish adds the bias to the results of rows from up to to of one token, and
+// them to the residual stream where the step says so.
+func (mat *matrix) finish(op plan.Op, out, y []float32, from, to int) {
+	if mat.bias != nil {
+		kernels.Add(y, mat.bias[from:to])
+	}
+	if op == plan.MatMulAdd {
+		kernels.Add(out, y)
 	}
 }
 

@@ -25,6 +25,10 @@ type Pass struct {
 	Progress func(tokens float64)
 }
 
+// manyTokens is the number of tokens from which on a pass uses products of many
+// vectors at once. Below it, making the weights ready would cost more than it saves.
+const manyTokens = 16
+
 // Forward runs tokens through the model and appends their keys and values to
 // kv. It stops within a layer when ctx ends. After an error, kv holds the
 // batches that were finished.
@@ -55,6 +59,10 @@ func (m *Model) batch(ctx context.Context, kv *KV, p *Pass, from, to int) error 
 	}
 	e := m.exec
 	e.kv, e.ids, e.pos, e.n = kv, p.IDs[from:to], kv.n, to-from
+	e.many = oneByOne
+	if len(p.IDs) >= manyTokens { // of the whole pass, so that batches do not change the result
+		e.many = manyAtOnce
+	}
 	dim := m.RoPE.Dim
 	for t := range e.n {
 		fillAngles(e.angles[t*dim:][:dim], e.freqs, e.scale, e.pos+t)

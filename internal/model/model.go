@@ -18,6 +18,7 @@ type Layout struct {
 	Weights     int64 // matrices, served by the loader
 	Pinned      int64 // norms and biases, as float32
 	Activations int64 // for one batch
+	PerWorker   int64 // scratch of each worker
 }
 
 // Model is a model that is ready to run. It is safe for concurrent use: passes

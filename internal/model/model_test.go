@@ -259,8 +259,10 @@ func TestSameBits(t *testing.T) {
 func TestTruncateAndGoOn(t *testing.T) {
 	m := open(t, testmodel.Tiny()[0], 2, 32)
 	ids := randomIDs(40, m.Vocab)
-	want := logitsOf(t, m, newKV(t, m, 64, KVF16), ids, 1)
 	kv := newKV(t, m, 64, KVF16)
+	logitsOf(t, m, kv, ids[:30], 1)
+	want := logitsOf(t, m, kv, ids[30:], 1)
+	kv.Truncate(0)
 	logitsOf(t, m, kv, append(slices.Clone(ids[:30]), randomIDs(20, m.Vocab)...), 1)
 	kv.Truncate(30)
 	require.Equal(t, 30, kv.Len())
