@@ -120,7 +120,7 @@ type memoryJSON struct {
 }
 
 func (f *inspectFlags) run(cmd *cobra.Command) error {
-	o, err := f.model.options(cmd)
+	o, err := f.model.options(cmd, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}

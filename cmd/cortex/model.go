@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -66,8 +67,9 @@ func (f *modelFlags) isBuiltin() bool {
 	return f.path == ""
 }
 
-// options returns the options for opening the model.
-func (f *modelFlags) options(cmd *cobra.Command) (*cortex.Options, error) {
+// options returns the options for opening the model. Logs go to log if they are
+// asked for.
+func (f *modelFlags) options(cmd *cobra.Command, log io.Writer) (*cortex.Options, error) {
 	o := &cortex.Options{
 		MemoryLimit:   int64(f.memory),
 		Threads:       f.threads,
@@ -83,14 +85,14 @@ func (f *modelFlags) options(cmd *cobra.Command) (*cortex.Options, error) {
 		return nil, usagef("--cache-type is f16 or f32, not %q", f.cacheType)
 	}
 	if verbose, _ := cmd.Flags().GetBool("verbose"); verbose {
-		o.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+		o.Logger = slog.New(slog.NewTextHandler(log, nil))
 	}
 	return o, nil
 }
 
 // open opens the model and shows on s how far that is.
 func (f *modelFlags) open(cmd *cobra.Command, s *screen) (*cortex.Model, error) {
-	o, err := f.options(cmd)
+	o, err := f.options(cmd, logWriter{s})
 	if err != nil {
 		return nil, err
 	}

@@ -166,6 +166,14 @@ func (s *screen) clear() {
 	}
 }
 
+// logWriter writes to the screen's stderr, on lines of their own.
+type logWriter struct{ s *screen }
+
+func (w logWriter) Write(p []byte) (int, error) {
+	w.s.clear()
+	return w.s.err.Write(p)
+}
+
 // cut returns the first n characters of a line.
 func cut(line string, n int) string {
 	if utf8.RuneCountInString(line) <= n {

@@ -164,8 +164,12 @@ func TestStatusBesideTheText(t *testing.T) {
 	require.Equal(t, "two", term.String())
 	s.Status("three")
 	require.Equal(t, "two", term.String(), "not so soon")
+	fmt.Fprintln(logWriter{s}, "log")
+	require.Equal(t, "log\n", term.String())
+	s.Status("three")
+	require.Equal(t, "log\nthree", term.String())
 	s.Done("done")
-	require.Equal(t, "done\n", term.String())
+	require.Equal(t, "log\ndone\n", term.String())
 	require.Equal(t, "some text\n", text.String())
 }
 
