@@ -14,7 +14,7 @@ type inputFlags struct {
 }
 
 func (f *inputFlags) add(fs *pflag.FlagSet, what string) {
-	fs.StringVarP(&f.text, "prompt", "p", "", what+" `TEXT`")
+	fs.StringVarP(&f.text, "prompt", "p", "", "the "+what+", as `TEXT`")
 	fs.StringVarP(&f.file, "file", "f", "", "read the "+what+" from `FILE`, from the standard input if it is -")
 }
 

@@ -44,8 +44,11 @@ func (f *modelFlags) add(fs *pflag.FlagSet) {
 // addSizes adds the flags that take one number.
 func (f *modelFlags) addSizes(fs *pflag.FlagSet) {
 	fs.IntVarP(&f.threads, "threads", "t", 0, "threads `N` (default: the processors that are granted)")
-	fs.IntVarP(&f.context, "ctx-size", "c", f.context, "context of `N` tokens, prompt and reply together (default: the model's, at most "+
-		fmt.Sprint(cortex.DefaultContextLength)+")")
+	context := "context of `N` tokens"
+	if f.context == 0 {
+		context += fmt.Sprintf(", prompt and reply together (default: the model's, at most %d)", cortex.DefaultContextLength)
+	}
+	fs.IntVarP(&f.context, "ctx-size", "c", f.context, context)
 	fs.IntVarP(&f.batch, "batch-size", "b", 0, "prompt tokens `N` that pass the model together (default 512)")
 }
 
