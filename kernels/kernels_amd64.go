@@ -54,6 +54,7 @@ func addRows() {
 	products["Q8_0"].quant.add(avx512vnni, matvecQ8_0_avx512vnni)
 	products["Q4_K"].quant.add(avx512vnni, matvecQ4_K_avx512vnni)
 	products["Q6_K"].quant.add(avx512vnni, matvecQ6_K_avx512vnni)
+	addAttentionRows()
 }
 
 //go:noescape

@@ -1,0 +1,322 @@
+#include "textflag.h"
+
+// Products with panels. The outer loop runs over panels, the middle one over
+// tiles of rows, the inner one over the depth, so that a panel stays in the cache
+// while all rows pass over it.
+//
+//	SI panel       DX panels left
+//	R8 rows of a   R9 rows left   DI their results
+//	R10 bytes from one row of a to the next, R11 minus that
+//	AX within the panel, CX depth left
+//	BX, R12, R13 rows 4, 9 and 14 of the tile
+//
+// The addresses of up to 16 rows are one of three registers and a multiple of
+// R10 or R11.
+#define A0 (BX)(R11*4)
+#define A1 (R12)(R11*8)
+#define A2 (BX)(R11*2)
+#define A3 (BX)(R11*1)
+#define A4 (BX)
+#define A5 (BX)(R10*1)
+#define A6 (BX)(R10*2)
+#define A7 (R12)(R11*2)
+#define A8 (BX)(R10*4)
+#define A9 (R12)
+#define A10 (R12)(R10*1)
+#define A11 (R12)(R10*2)
+#define A12 (BX)(R10*8)
+#define A13 (R12)(R10*4)
+#define A14 (R13)
+#define A15 (R13)(R10*1)
+
+#define PANELS_ARGUMENTS \
+	MOVQ c_base+0(FP), DI      \
+	MOVQ b_base+48(FP), SI     \
+	MOVQ s_Panels+88(FP), DX   \
+	MOVQ s_StrideA+96(FP), R10 \
+	SHLQ $2, R10               \
+	MOVQ R10, R11              \
+	NEGQ R11
+
+#define Q8_ARGUMENTS \
+	MOVQ dst_base+0(FP), DI \
+	MOVQ dst_len+8(FP), DX  \
+	MOVQ q_base+24(FP), SI  \
+	MOVQ d_base+48(FP), R8  \
+	SHRQ $4, DX
+
+#define NEXT_PANEL(bytes) \
+	MOVQ s_StrideC+112(FP), AX \
+	IMULQ s_Rows+72(FP), AX    \
+	SHLQ $2, AX                \
+	SUBQ AX, DI                \
+	ADDQ $64, DI               \
+	MOVQ s_StrideB+104(FP), AX \
+	IMUL3Q $bytes, AX, AX      \
+	ADDQ AX, SI
+
+// TILE multiplies the panel with n rows. ROWS applies a macro to each of them,
+// STEP does one step of the depth.
+#define TILE(n, ROWS, ZERO, LOADC, STEP, STOREC, bytes, sums, loop) \
+	ROWS(ZERO)                  \
+	MOVQ s_StrideC+112(FP), CX  \
+	SHLQ $2, CX                 \
+	CMPB s_Add+120(FP), $0      \
+	JEQ  sums                   \
+	MOVQ DI, AX                 \
+	ROWS(LOADC)                 \
+sums:                         \
+	LEAQ (R8)(R10*4), BX        \ // row 4
+	LEAQ (BX)(R10*4), R12       \
+	ADDQ R10, R12               \ // row 9
+	LEAQ (R12)(R10*4), R13      \
+	ADDQ R10, R13               \ // row 14
+	MOVQ SI, AX                 \
+	MOVQ s_Depth+80(FP), CX     \
+loop:                         \
+	STEP(ROWS)                  \
+	ADDQ $(16*bytes), AX        \
+	ADDQ $4, BX                 \
+	ADDQ $4, R12                \
+	ADDQ $4, R13                \
+	DECQ CX                     \
+	JNZ  loop                   \
+	MOVQ s_StrideC+112(FP), CX  \
+	SHLQ $2, CX                 \
+	ROWS(STOREC)                \
+	IMUL3Q $n, R10, AX          \
+	ADDQ AX, R8                 \
+	SUBQ $n, R9
+
+// AVX-512: a row's results are one register, n for row n; Z31 is a step of the panel.
+
+#define ZROWS1(M) M(A0, Z0)
+#define ZROWS2(M) ZROWS1(M) \
+	M(A1, Z1)
+#define ZROWS4(M) ZROWS2(M) \
+	M(A2, Z2) \
+	M(A3, Z3)
+#define ZROWS8(M) ZROWS4(M) \
+	M(A4, Z4) \
+	M(A5, Z5) \
+	M(A6, Z6) \
+	M(A7, Z7)
+#define ZROWS16(M) ZROWS8(M) \
+	M(A8, Z8)   \
+	M(A9, Z9)   \
+	M(A10, Z10) \
+	M(A11, Z11) \
+	M(A12, Z12) \
+	M(A13, Z13) \
+	M(A14, Z14) \
+	M(A15, Z15)
+
+#define ZZERO(a, z) VPXORD z, z, z
+#define ZLOADC(a, z) \
+	VMOVUPS (AX), z \
+	ADDQ    CX, AX
+#define ZSTOREC(a, z) \
+	VMOVUPS z, (DI) \
+	ADDQ    CX, DI
+#define ZFMA(a, z) VFMADD231PS.BCST a, Z31, z
+#define ZSTEPF32(ROWS) \
+	VMOVUPS (AX), Z31 \
+	ROWS(ZFMA)
+#define ZSTEPF16(ROWS) \
+	VCVTPH2PS (AX), Z31 \
+	ROWS(ZFMA)
+
+#define ZPANELS(STEP, bytes) \
+	PANELS_ARGUMENTS           \
+panel:                       \
+	MOVQ a_base+24(FP), R8     \
+	MOVQ s_Rows+72(FP), R9     \
+	SUBQ $16, R9               \
+	JLT  tile8                 \
+tile16:                      \
+	TILE(16, ZROWS16, ZZERO, ZLOADC, STEP, ZSTOREC, bytes, sums16, loop16) \
+	JGE  tile16                \
+tile8:                       \
+	ADDQ $8, R9                \
+	JLT  tile4                 \
+	TILE(8, ZROWS8, ZZERO, ZLOADC, STEP, ZSTOREC, bytes, sums8, loop8)     \
+tile4:                       \
+	ADDQ $4, R9                \
+	JLT  tile2                 \
+	TILE(4, ZROWS4, ZZERO, ZLOADC, STEP, ZSTOREC, bytes, sums4, loop4)     \
+tile2:                       \
+	ADDQ $2, R9                \
+	JLT  tile1                 \
+	TILE(2, ZROWS2, ZZERO, ZLOADC, STEP, ZSTOREC, bytes, sums2, loop2)     \
+tile1:                       \
+	ADDQ $1, R9                \
+	JLT  next                  \
+	TILE(1, ZROWS1, ZZERO, ZLOADC, STEP, ZSTOREC, bytes, sums1, loop1)     \
+next:                        \
+	NEXT_PANEL(bytes)          \
+	DECQ DX                    \
+	JNZ  panel                 \
+	VZEROUPPER                 \
+	RET
+
+// func panelsF32_avx512(c, a, b []float32, s PanelShape)
+TEXT ·panelsF32_avx512(SB), NOSPLIT, $0-128
+	ZPANELS(ZSTEPF32, 4)
+
+// func panelsF16_avx512(c, a []float32, b []uint16, s PanelShape)
+TEXT ·panelsF16_avx512(SB), NOSPLIT, $0-128
+	ZPANELS(ZSTEPF16, 2)
+
+// AVX2: a row's results are two registers; Y12 and Y13 are a step of the panel.
+
+#define YROWS1(M) M(A0, Y0, Y1)
+#define YROWS2(M) YROWS1(M) \
+	M(A1, Y2, Y3)
+#define YROWS4(M) YROWS2(M) \
+	M(A2, Y4, Y5) \
+	M(A3, Y6, Y7)
+#define YROWS6(M) YROWS4(M) \
+	M(A4, Y8, Y9) \
+	M(A5, Y10, Y11)
+
+#define YZERO(a, y, z) \
+	VXORPS y, y, y \
+	VXORPS z, z, z
+#define YLOADC(a, y, z) \
+	VMOVUPS (AX), y   \
+	VMOVUPS 32(AX), z \
+	ADDQ    CX, AX
+#define YSTOREC(a, y, z) \
+	VMOVUPS y, (DI)   \
+	VMOVUPS z, 32(DI) \
+	ADDQ    CX, DI
+#define YFMA(a, y, z) \
+	VBROADCASTSS a, Y14      \
+	VFMADD231PS Y12, Y14, y  \
+	VFMADD231PS Y13, Y14, z
+#define YSTEPF32(ROWS) \
+	VMOVUPS (AX), Y12   \
+	VMOVUPS 32(AX), Y13 \
+	ROWS(YFMA)
+#define YSTEPF16(ROWS) \
+	VCVTPH2PS (AX), Y12   \
+	VCVTPH2PS 16(AX), Y13 \
+	ROWS(YFMA)
+
+#define YPANELS(STEP, bytes) \
+	PANELS_ARGUMENTS           \
+panel:                       \
+	MOVQ a_base+24(FP), R8     \
+	MOVQ s_Rows+72(FP), R9     \
+	SUBQ $4, R9                \
+	JLT  tile2                 \
+tile4:                       \
+	TILE(4, YROWS4, YZERO, YLOADC, STEP, YSTOREC, bytes, sums4, loop4)     \
+	JGE  tile4                 \
+tile2:                       \
+	ADDQ $2, R9                \
+	JLT  tile1                 \
+	TILE(2, YROWS2, YZERO, YLOADC, STEP, YSTOREC, bytes, sums2, loop2)     \
+tile1:                       \
+	ADDQ $1, R9                \
+	JLT  next                  \
+	TILE(1, YROWS1, YZERO, YLOADC, STEP, YSTOREC, bytes, sums1, loop1)     \
+next:                        \
+	NEXT_PANEL(bytes)          \
+	DECQ DX                    \
+	JNZ  panel                 \
+	VZEROUPPER                 \
+	RET
+
+// func panelsF32_avx2(c, a, b []float32, s PanelShape)
+TEXT ·panelsF32_avx2(SB), NOSPLIT, $0-128
+	YPANELS(YSTEPF32, 4)
+
+// func panelsF16_avx2(c, a []float32, b []uint16, s PanelShape)
+TEXT ·panelsF16_avx2(SB), NOSPLIT, $0-128
+	YPANELS(YSTEPF16, 2)
+
+// 8-bit values to float32, a row of the panel at a time.
+
+#define YWIDEN(scale0, scale1) \
+	VPMOVSXBD (SI), Y2      \
+	VPMOVSXBD 8(SI), Y3     \
+	VCVTDQ2PS Y2, Y2        \
+	VCVTDQ2PS Y3, Y3        \
+	VMULPS scale0, Y2, Y2   \
+	VMULPS scale1, Y3, Y3   \
+	VMOVUPS Y2, (DI)        \
+	VMOVUPS Y3, 32(DI)      \
+	ADDQ $16, SI            \
+	ADDQ $64, DI
+
+#define ZWIDEN(scale) \
+	VPMOVSXBD (SI), Z2     \
+	VCVTDQ2PS Z2, Z2       \
+	VMULPS scale, Z2, Z2   \
+	VMOVUPS Z2, (DI)       \
+	ADDQ $16, SI           \
+	ADDQ $64, DI
+
+// COLUMNS calls WIDEN for all rows, after SCALES for every 32 of them.
+#define COLUMNS(SCALES, WIDEN) \
+	Q8_ARGUMENTS      \
+block:              \
+	SCALES            \
+	ADDQ $32, R8      \
+	MOVQ $32, CX      \
+	CMPQ DX, CX       \
+	JGE  rows         \
+	MOVQ DX, CX       \
+rows:               \
+	SUBQ CX, DX       \
+row:                \
+	WIDEN             \
+	DECQ CX           \
+	JNZ  row          \
+	TESTQ DX, DX      \
+	JNZ  block        \
+	VZEROUPPER        \
+	RET
+
+#define YSCALES \
+	VCVTPH2PS (R8), Y0   \
+	VCVTPH2PS 16(R8), Y1
+
+#define ZSCALES VCVTPH2PS (R8), Z0
+
+// func q8Columns_avx2(dst []float32, q []int8, d []uint16)
+TEXT ·q8Columns_avx2(SB), NOSPLIT, $0-72
+	COLUMNS(YSCALES, YWIDEN(Y0, Y1))
+
+// func q8Columns_avx512(dst []float32, q []int8, d []uint16)
+TEXT ·q8Columns_avx512(SB), NOSPLIT, $0-72
+	COLUMNS(ZSCALES, ZWIDEN(Z0))
+
+// func q8Rows_avx2(dst []float32, q []int8, d []uint16)
+TEXT ·q8Rows_avx2(SB), NOSPLIT, $0-72
+	Q8_ARGUMENTS
+
+row:
+	VPBROADCASTW (R8), X0
+	VCVTPH2PS    X0, Y0
+	YWIDEN(Y0, Y0)
+	ADDQ         $2, R8
+	DECQ         DX
+	JNZ          row
+	VZEROUPPER
+	RET
+
+// func q8Rows_avx512(dst []float32, q []int8, d []uint16)
+TEXT ·q8Rows_avx512(SB), NOSPLIT, $0-72
+	Q8_ARGUMENTS
+
+row:
+	VPBROADCASTW (R8), Y0
+	VCVTPH2PS    Y0, Z0
+	ZWIDEN(Z0)
+	ADDQ         $2, R8
+	DECQ         DX
+	JNZ          row
+	VZEROUPPER
+	RET
