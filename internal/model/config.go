@@ -25,6 +25,7 @@ type Config struct {
 	ContextLength int // tokens that the model was trained for
 	NormEps       float32
 	RoPE          RoPE
+	Windows       []int // by layer: positions that a token attends to, itself included; 0, or no entry, is all
 }
 
 // architectures maps general.architecture to the function that writes the plan.

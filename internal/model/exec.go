@@ -3,7 +3,6 @@ package model
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/cortexsdr/cortex/format"
 	"github.com/cortexsdr/cortex/internal/plan"
@@ -29,6 +28,7 @@ type exec struct {
 	packed  [3]kernels.Acts // the input of a product, by kernels.Layout
 	scratch [][]float32     // one per worker
 	prompts gemmBuffers
+	att     attention
 	freqs   []float64 // angle per position of each pair
 	scale   float64   // factor on cosine and sine
 	angles  []float32 // [batch][RoPE.Dim]: cosines and sines
@@ -80,12 +80,12 @@ type matrix struct {
 // tailRows is the number of tokens whose logits are computed at a time.
 const tailRows = 16
 
-// scratchValues is the size of a worker's scratch: a page of scores, or a tile of results.
+// scratchValues is the size of a worker's scratch: a tile of results.
 const scratchValues = 4096
 
 // newExec checks that there is a kernel for every step and works out the sizes.
 func newExec(m *Model, batch int) (*exec, error) {
-	e := &exec{m: m, batch: batch, rows: make([]int, len(m.Plan.Slots))}
+	e := &exec{m: m, batch: batch, rows: make([]int, len(m.Plan.Slots)), att: newAttention(&m.Config)}
 	for _, ps := range m.Plan.Steps {
 		room := batch
 		if ps.Layer == m.Layers {
@@ -167,7 +167,7 @@ func (e *exec) bytes() (n int64) {
 
 // workerBytes returns what start allocates for each worker.
 func (e *exec) workerBytes() int64 {
-	return loader.SizeOf[float32](scratchValues) + e.gemm.workerBytes()
+	return loader.SizeOf[float32](scratchValues) + e.gemm.workerBytes() + e.att.workerBytes(&e.m.Config)
 }
 
 // start allocates the buffers and reads the pinned vectors.
@@ -193,6 +193,7 @@ func (e *exec) start(pool *workers.Pool) (err error) {
 		e.scratch = append(e.scratch, loader.Take[float32](e.buf, scratchValues))
 	}
 	e.prompts = e.gemm.take(e.buf, pool.Workers())
+	e.att.take(e.buf, &e.m.Config, pool.Workers())
 	var divisors []float32
 	if t, ok := e.m.src.Tensor(ropeDivisors); ok {
 		if divisors, err = e.m.vectorOf(t); err != nil {
@@ -276,8 +277,10 @@ func (e *exec) runStep(s *step) error {
 			return err
 		}
 		tiles = s.tiles[e.many]
+	case plan.StoreKV:
+		tiles = e.storeTiles()
 	case plan.Attention:
-		tiles = e.n * e.m.KVHeads
+		tiles = e.attentionTiles()
 	}
 	if err := e.pool.Run(tiles, e.tile[s.Op]); err != nil {
 		return e.explain(err)
@@ -390,43 +393,6 @@ func (e *exec) ropeTile(t, _ int) {
 	for _, s := range e.step.In {
 		kernels.RoPE(e.slot(s, t), e.angles[t*dim:][:dim], e.m.KeyDim)
 	}
-}
-
-func (e *exec) storeTile(t, _ int) {
-	e.kv.store(e.step.Layer, e.pos+t, e.slot(e.step.In[0], t), e.slot(e.step.In[1], t))
-}
-
-// attentionTile computes the query heads that share one key head, for one token.
-func (e *exec) attentionTile(tile, worker int) {
-	c := &e.m.Config
-	t, kvHead := tile/c.KVHeads, tile%c.KVHeads
-	q, y := e.slot(e.step.In[0], t), e.slot(e.step.Out[0], t)
-	group := c.Heads / c.KVHeads
-	for h := kvHead * group; h < (kvHead+1)*group; h++ {
-		e.attend(y[h*c.ValueDim:][:c.ValueDim], q[h*c.KeyDim:][:c.KeyDim], e.scratch[worker], kvHead, e.pos+t+1)
-	}
-}
-
-// attend sets y to softmax(q·k/√d)·v over the first n positions of a head. It
-// runs through the cache a page at a time and keeps the sum so far relative to
-// the largest score so far (Milakov and Gimelshein 2018, arXiv:1805.02867), so
-// that the scores of all positions never exist at once. q is scaled in place.
-func (e *exec) attend(y, q, scratch []float32, head, n int) {
-	kernels.Scale(q, float32(1/math.Sqrt(float64(len(q)))))
-	clear(y)
-	top, sum := float32(math.Inf(-1)), float32(0)
-	for pos := 0; pos < n; pos += pageTokens {
-		p := scratch[:min(pageTokens, n-pos)]
-		e.kv.scores(p, q, e.step.Layer, head, pos)
-		if m := kernels.Max(p); m > top {
-			rescale := float32(math.Exp(float64(top - m)))
-			kernels.Scale(y, rescale)
-			top, sum = m, sum*rescale
-		}
-		sum += kernels.ExpSum(p, top)
-		e.kv.accum(y, p, e.step.Layer, head, pos)
-	}
-	kernels.Scale(y, 1/sum)
 }
 
 func (e *exec) siluMulTile(t, _ int) {

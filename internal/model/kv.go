@@ -14,45 +14,71 @@ type KVType uint8
 const (
 	KVF16 KVType = iota
 	KVF32
+	KVQ8 // 8 bits and a scale in f16 for every 32 values of a vector
 )
 
-func (t KVType) String() string { return [...]string{"f16", "f32"}[t] }
+func (t KVType) String() string { return [...]string{"f16", "f32", "q8_0"}[t] }
 
-func (t KVType) size() int64 { return [...]int64{2, 4}[t] }
+const (
+	// pageTokens is the number of tokens of a KV page, and so of the blocks in
+	// which attention runs through the cache.
+	pageTokens = 256
 
-// pageTokens is the number of tokens of a KV page, and so of the blocks in
-// which attention runs through the cache.
-const pageTokens = 256
+	panel   = kernels.PanelWidth
+	q8Block = 32
+)
 
 // KV holds the keys and values of one sequence, for all layers, outside the Go
-// heap. It is laid out in pages so that attention reads one contiguous run per
-// head and page:
+// heap. Those of one head and page lie together, in the panels that the kernels
+// read from first to last:
 //
-//	keys   [layer][page][kv head][pageTokens][key dim]
-//	values [layer][page][kv head][pageTokens][value dim]
+//	[layer][page][kv head] keys   [pageTokens/16][key dim][16 tokens]
+//	                       values [value dim/16][pageTokens][16 values]
+//
+// and with KVQ8 their scales likewise, for every 32 values of a vector:
+//
+//	[layer][page][kv head] keys   [pageTokens/16][key dim/32][16 tokens]
+//	                       values [value dim/32][pageTokens]
 type KV struct {
 	cfg *Config
 	typ KVType
 	n   int // tokens stored
 	cap int // tokens there is room for
 
-	buf *loader.Buffer
-	k16 []uint16
-	v16 []uint16
-	k32 []float32
-	v32 []float32
+	buf    *loader.Buffer
+	f16    []uint16 // by type: one of these holds the values
+	f32    []float32
+	q8     []int8
+	scales []uint16 // in f16
 }
 
 // KVBytes returns the size of a cache for the given number of tokens.
 func (c *Config) KVBytes(tokens int, typ KVType) int64 {
-	return c.kvValues(tokens, c.KeyDim)*typ.size() + c.kvValues(tokens, c.ValueDim)*typ.size() + 2*64
+	cells := c.kvCells(tokens)
+	n := cells * int64(c.keyCell()+c.valueCell())
+	switch typ {
+	case KVQ8:
+		n += cells * int64(c.keyScales()+c.valueScales()) * 2
+	case KVF16:
+		n *= 2
+	case KVF32:
+		n *= 4
+	}
+	return n + 2*64 // two slices, aligned
 }
 
-// kvValues returns the number of keys (or values) of dim values each, in whole pages.
-func (c *Config) kvValues(tokens, dim int) int64 {
-	pages := (tokens + pageTokens - 1) / pageTokens
-	return int64(c.Layers) * int64(pages) * int64(c.KVHeads) * pageTokens * int64(dim)
+// A cell is one head of one page of one layer. kvCells returns how many there
+// are, the others what a cell holds.
+func (c *Config) kvCells(tokens int) int64 {
+	return int64(c.Layers) * int64(ceil(tokens, pageTokens)) * int64(c.KVHeads)
 }
+func (c *Config) keyCell() int     { return pageTokens * c.KeyDim }
+func (c *Config) valueCell() int   { return pageTokens * ceil(c.ValueDim, panel) * panel }
+func (c *Config) keyScales() int   { return pageTokens * ceil(c.KeyDim, q8Block) }
+func (c *Config) valueScales() int { return pageTokens * ceil(c.ValueDim, q8Block) }
+
+// ceil returns n/d, rounded up.
+func ceil(n, d int) int { return (n + d - 1) / d }
 
 // NewKV returns an empty cache with room for the given number of tokens.
 func (c *Config) NewKV(tokens int, typ KVType) (*KV, error) {
@@ -61,11 +87,16 @@ func (c *Config) NewKV(tokens int, typ KVType) (*KV, error) {
 		return nil, fmt.Errorf("KV cache: %w", err)
 	}
 	kv := &KV{cfg: c, typ: typ, cap: tokens, buf: buf}
-	nk, nv := int(c.kvValues(tokens, c.KeyDim)), int(c.kvValues(tokens, c.ValueDim))
-	if typ == KVF32 {
-		kv.k32, kv.v32 = loader.Take[float32](buf, nk), loader.Take[float32](buf, nv)
-	} else {
-		kv.k16, kv.v16 = loader.Take[uint16](buf, nk), loader.Take[uint16](buf, nv)
+	cells := int(c.kvCells(tokens))
+	n := cells * (c.keyCell() + c.valueCell())
+	switch typ {
+	case KVF16:
+		kv.f16 = loader.Take[uint16](buf, n)
+	case KVF32:
+		kv.f32 = loader.Take[float32](buf, n)
+	case KVQ8:
+		kv.q8 = loader.Take[int8](buf, n)
+		kv.scales = loader.Take[uint16](buf, cells*(c.keyScales()+c.valueScales()))
 	}
 	return kv, nil
 }
@@ -82,49 +113,170 @@ func (kv *KV) Cap() int { return kv.cap }
 // Truncate forgets all tokens from position n on.
 func (kv *KV) Truncate(n int) { kv.n = min(kv.n, max(n, 0)) }
 
-// at returns the index of the first value of (layer, head, pos), dim values each.
-func (kv *KV) at(layer, head, pos, dim int) int {
-	pages := (kv.cap + pageTokens - 1) / pageTokens
-	page, row := pos/pageTokens, pos%pageTokens
-	return (((layer*pages+page)*kv.cfg.KVHeads+head)*pageTokens + row) * dim
+// cell returns the number of the cell of (layer, page, head).
+func (kv *KV) cell(layer, page, head int) int {
+	return (layer*ceil(kv.cap, pageTokens)+page)*kv.cfg.KVHeads + head
+}
+
+// keysOf and valuesOf return a cell's part of the values, keyScalesOf and
+// valueScalesOf of the scales.
+func keysOf[T any](kv *KV, data []T, cell int) []T {
+	return data[cell*(kv.cfg.keyCell()+kv.cfg.valueCell()):][:kv.cfg.keyCell()]
+}
+
+func valuesOf[T any](kv *KV, data []T, cell int) []T {
+	return data[cell*(kv.cfg.keyCell()+kv.cfg.valueCell())+kv.cfg.keyCell():][:kv.cfg.valueCell()]
+}
+
+func (kv *KV) keyScalesOf(cell int) []uint16 {
+	return kv.scales[cell*(kv.cfg.keyScales()+kv.cfg.valueScales()):][:kv.cfg.keyScales()]
+}
+
+func (kv *KV) valueScalesOf(cell int) []uint16 {
+	return kv.scales[cell*(kv.cfg.keyScales()+kv.cfg.valueScales())+kv.cfg.keyScales():][:kv.cfg.valueScales()]
+}
+
+// rounded is scratch for a vector on its way into the cache.
+type rounded struct {
+	f16  []uint16
+	acts kernels.Acts // whole blocks
+}
+
+func (r *rounded) bytes(c *Config) int64 {
+	n := max(c.KeyDim, c.ValueDim)
+	blocks := ceil(n, q8Block)
+	return loader.SizeOf[uint16](n) + loader.SizeOf[float32](blocks*q8Block) + loader.SizeOf[int8](blocks*q8Block) +
+		loader.SizeOf[float32](blocks) + loader.SizeOf[int16](blocks)
+}
+
+func (r *rounded) take(buf *loader.Buffer, c *Config) {
+	n := max(c.KeyDim, c.ValueDim)
+	blocks := ceil(n, q8Block)
+	r.f16 = loader.Take[uint16](buf, n)
+	r.acts = kernels.Acts{
+		Layout: kernels.Q8x32,
+		M:      1,
+		F:      loader.Take[float32](buf, blocks*q8Block),
+		Q:      loader.Take[int8](buf, blocks*q8Block),
+		D:      loader.Take[float32](buf, blocks),
+		S:      loader.Take[int16](buf, blocks),
+	}
+}
+
+// half rounds v to f16.
+func (r *rounded) half(v []float32) []uint16 {
+	kernels.F32ToF16(r.f16, v)
+	return r.f16[:len(v)]
+}
+
+// eighth rounds v to 8 bits and returns a scale for every block.
+func (r *rounded) eighth(v []float32) (q []int8, scales []uint16) {
+	blocks := ceil(len(v), q8Block)
+	r.acts.N = blocks * q8Block
+	clear(r.acts.F[copy(r.acts.F, v):])
+	r.acts.Quantize(0, 1)
+	kernels.F32ToF16(r.f16, r.acts.D[:blocks])
+	return r.acts.Q[:len(v)], r.f16[:blocks]
 }
 
 // store puts one token's keys and values, [kv heads × dim] each, at position pos of a layer.
-func (kv *KV) store(layer, pos int, k, v []float32) {
+func (kv *KV) store(layer, pos int, k, v []float32, r *rounded) {
 	kd, vd := kv.cfg.KeyDim, kv.cfg.ValueDim
+	row := pos % pageTokens
 	for h := range kv.cfg.KVHeads {
-		ki, vi := kv.at(layer, h, pos, kd), kv.at(layer, h, pos, vd)
-		kh, vh := k[h*kd:][:kd], v[h*vd:][:vd]
-		if kv.typ == KVF32 {
-			copy(kv.k32[ki:], kh)
-			copy(kv.v32[vi:], vh)
-		} else {
-			kernels.F32ToF16(kv.k16[ki:][:kd], kh)
-			kernels.F32ToF16(kv.v16[vi:][:vd], vh)
+		cell := kv.cell(layer, pos/pageTokens, h)
+		k, v := k[h*kd:][:kd], v[h*vd:][:vd]
+		switch kv.typ {
+		case KVF16:
+			storeColumn(keysOf(kv, kv.f16, cell), row, r.half(k))
+			storeRow(valuesOf(kv, kv.f16, cell), row, r.half(v))
+		case KVF32:
+			storeColumn(keysOf(kv, kv.f32, cell), row, k)
+			storeRow(valuesOf(kv, kv.f32, cell), row, v)
+		case KVQ8:
+			q, scales := r.eighth(k)
+			storeColumn(keysOf(kv, kv.q8, cell), row, q)
+			storeColumn(kv.keyScalesOf(cell), row, scales)
+			q, scales = r.eighth(v)
+			storeRow(valuesOf(kv, kv.q8, cell), row, q)
+			for i, s := range scales {
+				kv.valueScalesOf(cell)[i*pageTokens+row] = s
+			}
 		}
 	}
 }
 
-// scores sets y[i] to the dot product of q with the key of (layer, head, pos+i).
-// The positions lie in one page.
-func (kv *KV) scores(y, q []float32, layer, head, pos int) {
-	kd := kv.cfg.KeyDim
-	i := kv.at(layer, head, pos, kd)
-	if kv.typ == KVF32 {
-		kernels.DotsF32(y, kv.k32[i:][:len(y)*kd], q, kd)
-	} else {
-		kernels.DotsF16(y, kv.k16[i:][:len(y)*kd], q, kd)
+// storeColumn makes v column col of panels, which all have a row for each value of v.
+func storeColumn[T any](panels []T, col int, v []T) {
+	at := col/panel*panel*len(v) + col%panel
+	for _, x := range v {
+		panels[at] = x
+		at += panel
 	}
 }
 
-// accum adds p[i] times the value of (layer, head, pos+i) to y, for every i.
-// The positions lie in one page.
-func (kv *KV) accum(y, p []float32, layer, head, pos int) {
-	vd := kv.cfg.ValueDim
-	i := kv.at(layer, head, pos, vd)
-	if kv.typ == KVF32 {
-		kernels.AccumF32(y, kv.v32[i:][:len(p)*vd], p, vd)
-	} else {
-		kernels.AccumF16(y, kv.v16[i:][:len(p)*vd], p, vd)
+// storeRow makes v row row of as many panels of pageTokens rows as it is wide.
+func storeRow[T any](panels []T, row int, v []T) {
+	for i := 0; i < len(v); i += panel {
+		copy(panels[i*pageTokens+row*panel:], v[i:min(i+panel, len(v))])
+	}
+}
+
+// scores sets row r of p, [rows][pageTokens], to the products of row r of
+// q, [rows][key dim], with the keys from to to of a cell, which are widened to
+// whole panels. wide is room for a panel of keys.
+func (kv *KV) scores(p, q []float32, rows, cell, from, to int, wide []float32) {
+	kd := kv.cfg.KeyDim
+	first, end := from/panel, ceil(to, panel)
+	s := kernels.PanelShape{Rows: rows, Depth: kd, Panels: end - first, StrideA: kd, StrideB: kd * panel, StrideC: pageTokens}
+	p = p[first*panel:]
+	switch kv.typ {
+	case KVF16:
+		kernels.MulPanelsF16(p, q, keysOf(kv, kv.f16, cell)[first*s.StrideB:], s)
+	case KVF32:
+		kernels.MulPanelsF32(p, q, keysOf(kv, kv.f32, cell)[first*s.StrideB:], s)
+	case KVQ8:
+		s.Panels = 1
+		blocks := ceil(kd, q8Block) * panel
+		for i := first; i < end; i++ {
+			wide = wide[:s.StrideB]
+			kernels.UnpackQ8Columns(wide, keysOf(kv, kv.q8, cell)[i*s.StrideB:], kv.keyScalesOf(cell)[i*blocks:])
+			kernels.MulPanelsF32(p[(i-first)*panel:], q, wide, s)
+		}
+	}
+}
+
+// A span says that queries (rows of scores) read tokens from to to of a page.
+type span struct{ row, rows, from, to int }
+
+// accum adds to each row of y, [rows][stride], the values that its spans name
+// of a cell, weighted with the row's p, [rows][pageTokens]. wide is room for a
+// panel of values.
+func (kv *KV) accum(y, p []float32, stride, cell int, spans []span, wide []float32) {
+	s := kernels.PanelShape{Panels: stride / panel, StrideA: pageTokens, StrideB: pageTokens * panel, StrideC: stride, Add: true}
+	if kv.typ != KVQ8 {
+		for _, sp := range spans {
+			s.Rows, s.Depth = sp.rows, sp.to-sp.from
+			y, p := y[sp.row*stride:], p[sp.row*pageTokens+sp.from:]
+			if kv.typ == KVF16 {
+				kernels.MulPanelsF16(y, p, valuesOf(kv, kv.f16, cell)[sp.from*panel:], s)
+			} else {
+				kernels.MulPanelsF32(y, p, valuesOf(kv, kv.f32, cell)[sp.from*panel:], s)
+			}
+		}
+		return
+	}
+	from, to := pageTokens, 0
+	for _, sp := range spans {
+		from, to = min(from, sp.from), max(to, sp.to)
+	}
+	s.Panels = 1
+	for i := range stride / panel {
+		wide := wide[:(to-from)*panel]
+		kernels.UnpackQ8Rows(wide, valuesOf(kv, kv.q8, cell)[i*s.StrideB+from*panel:], kv.valueScalesOf(cell)[i*panel/q8Block*pageTokens+from:])
+		for _, sp := range spans {
+			s.Rows, s.Depth = sp.rows, sp.to-sp.from
+			kernels.MulPanelsF32(y[sp.row*stride+i*panel:], p[sp.row*pageTokens+sp.from:], wide[(sp.from-from)*panel:], s)
+		}
 	}
 }
