@@ -18,14 +18,14 @@ func Example() {
 	defer m.Close()
 
 	greedy := &cortex.GenerateOptions{MaxTokens: 24, Sampling: &cortex.Sampling{}}
-	for tok, err := range m.Generate(context.Background(), "There was once a", greedy) {
+	for tok, err := range m.Generate(context.Background(), "Far away in the mountains", greedy) {
 		if err != nil {
 			log.Fatal(err)
 		}
 		fmt.Print(tok.Text)
 	}
 	// Output:
-	// man who had a wife, and he had a daughter. The woman was so beautiful that she was so beautiful that she
+	// , and the people of the land were so great that they could not see them. But the people who had been there
 }
 
 func ExampleSession() {
@@ -41,9 +41,9 @@ func ExampleSession() {
 	defer s.Close()
 
 	// The session keeps what it has read: the second call computes only what is new.
-	o := &cortex.GenerateOptions{Sampling: &cortex.Sampling{}, Stop: []string{","}}
+	o := &cortex.GenerateOptions{Sampling: &cortex.Sampling{}, Stop: []string{".", ","}}
 	// The stop text stays part of what the session has written.
-	for _, prompt := range []string{"The king had a", " But one day a wolf"} {
+	for _, prompt := range []string{"In a small house went out and", " One day a wolf"} {
 		for tok, err := range s.Generate(context.Background(), prompt, o) {
 			if err != nil {
 				log.Fatal(err)
@@ -53,8 +53,8 @@ func ExampleSession() {
 		fmt.Println(" /", s.StopReason())
 	}
 	// Output:
-	// great desire to see the king and queen of the kingdom of the king of the country / stop
-	//  came to the king and said to him / stop
+	// found a house in which the house was full of food / stop
+	//  came to the door / stop
 }
 
 func ExampleModel_Tokenize() {

@@ -53,9 +53,10 @@ type KVType uint8
 const (
 	KVF16 KVType = iota // half precision, the default
 	KVF32               // single precision
+	KVQ8                // 8 bits and a scale for every 32 values: 53 % of KVF16's memory
 )
 
-// String returns "f16" or "f32".
+// String returns "f16", "f32" or "q8_0".
 func (t KVType) String() string { return model.KVType(t).String() }
 
 // check returns an error for values that make no sense.
@@ -75,7 +76,7 @@ func (o *Options) check() error {
 		return fmt.Errorf("%w: %d threads, at most %d", ErrOptions, o.Threads, maxThreads)
 	case o.ContextLength > maxContext:
 		return fmt.Errorf("%w: a context of %d tokens, at most %d", ErrOptions, o.ContextLength, maxContext)
-	case o.KVType > KVF32:
+	case o.KVType > KVQ8:
 		return fmt.Errorf("%w: unknown KVType %d", ErrOptions, o.KVType)
 	}
 	return nil

@@ -38,7 +38,7 @@ func (f *modelFlags) addPath(fs *pflag.FlagSet) {
 func (f *modelFlags) add(fs *pflag.FlagSet) {
 	f.addPath(fs)
 	fs.Var(&f.memory, "memory", "most memory to use, such as 3GiB, 4GB, 512M (default: what the machine has free)")
-	fs.StringVar(&f.cacheType, "cache-type", "f16", "`TYPE` of the key-value cache, f16 or f32")
+	fs.StringVar(&f.cacheType, "cache-type", "f16", "`TYPE` of the key-value cache: f16, f32 or q8_0")
 }
 
 // addSizes adds the flags that take one number.
@@ -84,8 +84,10 @@ func (f *modelFlags) options(cmd *cobra.Command, log io.Writer) (*cortex.Options
 		o.KVType = cortex.KVF16
 	case cortex.KVF32.String():
 		o.KVType = cortex.KVF32
+	case cortex.KVQ8.String():
+		o.KVType = cortex.KVQ8
 	default:
-		return nil, usagef("--cache-type is f16 or f32, not %q", f.cacheType)
+		return nil, usagef("--cache-type is f16, f32 or q8_0, not %q", f.cacheType)
 	}
 	if verbose, _ := cmd.Flags().GetBool("verbose"); verbose {
 		o.Logger = slog.New(slog.NewTextHandler(log, nil))
