@@ -39,6 +39,15 @@ func f32ToF16(f float32) uint16 {
 // bf16ToF32 returns the value of a bfloat16 number, the upper half of a float32.
 func bf16ToF32(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
 
+// f32ToBF16 rounds to the nearest bfloat16 number, ties to even. A NaN stays one.
+func f32ToBF16(f float32) uint16 {
+	b := math.Float32bits(f)
+	if f != f {
+		return uint16(b>>16) | 0x40
+	}
+	return uint16((b + 0x7fff + b>>16&1) >> 16)
+}
+
 func u16(b []byte) uint16 { return uint16(b[0]) | uint16(b[1])<<8 }
 
 func u32(b []byte) uint32 {

@@ -24,7 +24,7 @@ var (
 	}
 )
 
-func archLevels() []*isa { return []*isa{avx2, avx512, avx512vnni} }
+func archLevels() []*isa { return []*isa{avx2, avx512, avx512vnni, amx} }
 
 func addRows() {
 	quantizeQ8x32.add(avx2, quantizeQ8x32_avx2)
@@ -55,6 +55,7 @@ func addRows() {
 	products["Q4_K"].quant.add(avx512vnni, matvecQ4_K_avx512vnni)
 	products["Q6_K"].quant.add(avx512vnni, matvecQ6_K_avx512vnni)
 	addAttentionRows()
+	addGEMMRows()
 }
 
 //go:noescape

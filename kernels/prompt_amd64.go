@@ -1,0 +1,20 @@
+package kernels
+
+import "golang.org/x/sys/cpu"
+
+// The matrix extension. Tiles of bfloat16 are multiplied and summed in float32;
+// BF16 conversions, which are AVX-512, make the tiles.
+var amx = &isa{
+	name: "amx",
+	needs: []string{"AVX2", "FMA", "F16C", "AVX512F", "AVX512BW", "AVX512DQ", "AVX512VL", "AVX512VNNI",
+		"AVX512VBMI", "AVX512BF16", "AMXTILE", "AMXBF16"},
+	have: avx512vnni.have && cpu.X86.HasAVX512VBMI && cpu.X86.HasAVX512BF16 &&
+		cpu.X86.HasAMXTile && cpu.X86.HasAMXBF16 && amxPermitted(),
+}
+
+// addGEMMRows adds the rows of the GEMMs, lowest level first.
+func addGEMMRows() {
+	for typ, p := range products {
+		gemms[typ].add(amx, newAMX(p))
+	}
+}
