@@ -19,6 +19,10 @@ type Pass struct {
 	Want int
 	Each func(i int, logits []float32) error
 
+	// Hidden hands the normalized residual stream, Dim values, to Each in
+	// place of the logits.
+	Hidden bool
+
 	// Progress, if not nil, is called after every layer with the number of
 	// tokens done: those of finished batches, and of the running batch the
 	// share of its layers that is finished.
@@ -28,6 +32,13 @@ type Pass struct {
 // manyTokens is the number of tokens from which on a pass uses products of many
 // vectors at once. Below it, making the weights ready would cost more than it saves.
 const manyTokens = 16
+
+func tilingFor(tokens int) tiling {
+	if tokens >= manyTokens {
+		return manyAtOnce
+	}
+	return oneByOne
+}
 
 // Forward runs tokens through the model and appends their keys and values to
 // kv. It stops within a layer when ctx ends. After an error, kv holds the
@@ -59,10 +70,7 @@ func (m *Model) batch(ctx context.Context, kv *KV, p *Pass, from, to int) error 
 	}
 	e := m.exec
 	e.kv, e.ids, e.pos, e.n = kv, p.IDs[from:to], kv.n, to-from
-	e.many = oneByOne
-	if len(p.IDs) >= manyTokens { // of the whole pass, so that batches do not change the result
-		e.many = manyAtOnce
-	}
+	e.many = tilingFor(len(p.IDs)) // of the whole pass, so that batches do not change the result
 	dim := m.RoPE.Dim
 	for t := range e.n {
 		fillAngles(e.angles[t*dim:][:dim], e.freqs, e.scale, e.pos+t)
@@ -87,13 +95,19 @@ func (m *Model) batch(ctx context.Context, kv *KV, p *Pass, from, to int) error 
 	}
 
 	// The logits, of as many tokens at a time as there is room for.
+	e.many = tilingFor(p.Want)
+	last := len(e.steps)
+	if p.Hidden {
+		last--
+	}
+	out := e.steps[last-1].Out[0]
 	for first := max(from, len(p.IDs)-p.Want); first < to; first += e.n {
 		e.n = min(to-first, tailRows, e.batch)
 		for t := range e.n {
 			x := e.steps[tail].In[0]
 			copy(e.slot(x, t), e.slot(x, first-from+t)) // t never passes what is still to be read
 		}
-		for i := tail; i < len(e.steps); i++ {
+		for i := tail; i < last; i++ {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -101,9 +115,8 @@ func (m *Model) batch(ctx context.Context, kv *KV, p *Pass, from, to int) error 
 				return err
 			}
 		}
-		logits := e.steps[len(e.steps)-1].Out[0]
 		for t := range e.n {
-			if err := p.Each(first+t, e.slot(logits, t)); err != nil {
+			if err := p.Each(first+t, e.slot(out, t)); err != nil {
 				return err
 			}
 		}
