@@ -5,12 +5,12 @@ import "math"
 // bpe splits text into symbols: the tokens of a vocabulary, and those strings that are no token but take part in merges. It
 // is not changed after newBPE. The package documentation describes the method.
 type bpe struct {
-	trie     *trie        // all symbols, by number
-	symbols  []symbolInfo // by number
-	merges   []int32      // hash table of the symbols that merges make, by their two parts; -1 if free
-	filter   []uint64     // a bit for each hash of two parts: most pairs that are asked for do not merge
-	shift    uint         // 64 - log2(len(merges))
-	charSize func(b byte) int
+	trie     *trie              // all symbols, by number
+	symbols  []symbolInfo       // by number
+	merges   []int32            // hash table of the symbols that merges make, by their two parts; -1 if free
+	filter   []uint64           // a bit for each hash of two parts: most pairs that are asked for do not merge
+	shift    uint               // 64 - log2(len(merges))
+	charSize func(s string) int // length of the basic symbol, known or not, that a text begins with
 
 	wholeFirst bool // a text that is a symbol is that symbol, whatever merging makes of it
 }
@@ -122,7 +122,7 @@ func (b *bpe) split(dst []int32, text string) []int32 {
 		}
 		if next < 0 {
 			dst = append(dst, ^int32(pos))
-			pos += min(b.charSize(text[pos]), len(text)-pos)
+			pos += b.charSize(text[pos:])
 			start = len(dst) // nothing merges with an unknown character
 			continue
 		}

@@ -46,7 +46,7 @@ func (tb *table) build(t require.TestingT) *bpe {
 		}
 		return len(tb.texts[a.to]) - len(tb.texts[b.to])
 	})
-	return newBPE(tr, tb.texts, merges, func(byte) int { return 1 })
+	return newBPE(tr, tb.texts, merges, func(string) int { return 1 })
 }
 
 // naive encodes by the definition of BPE: again and again it merges the leftmost of the pairs with the lowest rank.

@@ -13,17 +13,17 @@ type merge struct {
 }
 
 // newBPE takes the texts of the symbols, "" for one that text can not give, and the merges, ordered by rank and, where ranks
-// are equal, by the length of the symbol they make. charSize gives the length of the basic symbol that begins with a byte.
-func newBPE(t *trie, texts []string, merges []merge, charSize func(byte) int) *bpe {
+// are equal, by the length of the symbol they make. charSize gives the length of the basic symbol that a text begins with.
+func newBPE(t *trie, texts []string, merges []merge, charSize func(string) int) *bpe {
 	b := &bpe{trie: t, symbols: make([]symbolInfo, len(texts)), charSize: charSize}
 	for i, s := range texts {
 		info := symbolInfo{left: -1, right: -1, rank: unreachable, time: unreachable, shorter: -1, size: int32(len(s))}
-		if s != "" && charSize(s[0]) >= len(s) {
+		if s != "" && charSize(s) == len(s) {
 			info.rank, info.time = basic, basic
 		}
 		b.symbols[i] = info
 	}
-	log2 := uint(bits.Len(uint(len(merges))) + 1) // at most half full
+	log2 := uint(bits.Len(uint(min(len(merges), len(texts)))) + 1) // at most half full
 	b.shift = 64 - log2
 	b.merges = slices.Repeat([]int32{-1}, 1<<log2)
 	b.filter = make([]uint64, (1<<(log2+filterBits))/64+1)

@@ -9,10 +9,10 @@ import (
 )
 
 // pattern is a stage that cuts a text at the matches of a regular expression, in the syntax of .NET; what is between matches
-// stays together. It serves for pre-tokenizers that have no splitter of their own: it is slower by far. \p{L} and
-// \p{Lo} must be in brackets, where the letters are added that package unicode does not know.
+// stays together. It serves for pre-tokenizers that have no splitter of their own: it is slower by far. \p{L}, \p{Lo} and \p{S}
+// must be in brackets, where the characters are added that package unicode does not know.
 func pattern(expr string) stage {
-	expr = strings.NewReplacer(`\p{L}`, `\p{L}`+newLetterRange, `\p{Lo}`, `\p{Lo}`+newLetterRange).Replace(expr)
+	expr = strings.NewReplacer(`\p{L}`, `\p{L}`+letterRanges, `\p{Lo}`, `\p{Lo}`+letterRanges, `\p{S}`, `\p{S}`+symbolRanges).Replace(expr)
 	// Compiled when a text first needs it. No limit for the stack, as it depends on the length of the text.
 	compiled := sync.OnceValue(func() *regexp2.Regexp {
 		return regexp2.MustCompile(expr, regexp2.OptionMaxBacktrackingStackSize(-1))

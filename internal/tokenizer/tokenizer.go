@@ -21,7 +21,7 @@ type Tokenizer struct {
 	stages   []stage
 	bpe      *bpe
 	symbols  []string   // of bpe, from len(tokens) on: those that are no token
-	byteIDs  [256]int32 // tokens for text that has no other: of its bytes, or UNK, or None
+	byteIDs  [256]int32 // tokens for the bytes of text that has no other; None where there is none
 	specials [2]*specials
 
 	pieces    []byte // what each token stands for, one after the other
@@ -281,7 +281,7 @@ func (t *Tokenizer) encodePiece(dst []int32, piece string) []int32 {
 		switch {
 		case id < 0:
 			at := int(^id)
-			dst = t.encodeBytes(dst, piece[at:at+min(t.bpe.charSize(piece[at]), len(piece)-at)])
+			dst = t.encodeBytes(dst, piece[at:at+t.bpe.charSize(piece[at:])])
 		case int(id) >= len(t.tokens):
 			dst = t.encodeBytes(dst, t.symbols[int(id)-len(t.tokens)])
 		default:
@@ -291,11 +291,16 @@ func (t *Tokenizer) encodePiece(dst []int32, piece string) []int32 {
 	return dst
 }
 
-// encodeBytes appends the tokens of text that no symbol, or none that is a token, stands for.
-func (t *Tokenizer) encodeBytes(dst []int32, text string) []int32 {
-	for i := range len(text) {
-		if id := t.byteIDs[text[i]]; id != None {
+// encodeBytes appends the tokens of the bytes of a symbol that is no token: those that there are, or, if one is missing and there is
+// an UNK token, that.
+func (t *Tokenizer) encodeBytes(dst []int32, symbol string) []int32 {
+	start := len(dst)
+	for i := range len(symbol) {
+		switch id := t.byteIDs[symbol[i]]; {
+		case id != None:
 			dst = append(dst, id)
+		case t.ids[UNK] != None:
+			return append(dst[:start], t.ids[UNK])
 		}
 	}
 	return dst

@@ -26,8 +26,11 @@ var (
 	newSymbols = &unicode.RangeTable{R16: []unicode.Range16{{Lo: 0x2FFC, Hi: 0x2FFF, Stride: 1}, {Lo: 0x31EF, Hi: 0x31EF, Stride: 1}}}
 )
 
-// newLetterRange is newLetters as a range of a regular expression.
-const newLetterRange = "\U0002EBF0-\U0002EE5D"
+// The same for a regular expression.
+const (
+	letterRanges = "\U0002EBF0-\U0002EE5D"
+	symbolRanges = "\u2FFC-\u2FFF\u31EF"
+)
 
 var classRanges = []struct {
 	class  class

@@ -115,7 +115,7 @@ func (t *Tokenizer) initByteLevel(c *Config) (defaults, error) {
 		}
 		texts = append(texts, unknown...) // symbols that are no token; in a sound vocabulary there are none
 	}
-	t.bpe = newBPE(trie, texts, merges, func(byte) int { return 1 })
+	t.bpe = newBPE(trie, texts, merges, func(string) int { return 1 })
 	t.bpe.wholeFirst = or(c.IgnoreMerges, pre.ignoreMerges)
 	t.symbols = texts[len(t.tokens):]
 	return def, nil
@@ -257,22 +257,12 @@ func (t *Tokenizer) initSentencePiece(c *Config) (defaults, error) {
 			}
 		}
 	}
-	t.bpe = newBPE(trie, texts, merges, leadSize)
+	t.bpe = newBPE(trie, texts, merges, func(s string) int {
+		_, n := utf8.DecodeRuneInString(s)
+		return n
+	})
 	t.symbols = texts[len(t.tokens):]
 	return def, nil
-}
-
-// leadSize returns the length of the UTF-8 sequence that a byte begins; 1 if it begins none.
-func leadSize(b byte) int {
-	switch {
-	case b >= 0xF0:
-		return 4
-	case b >= 0xE0:
-		return 3
-	case b >= 0xC0:
-		return 2
-	}
-	return 1
 }
 
 // newTrie makes a trie of texts, which have to differ; those that are "" are left out. The first are those of the tokens.
@@ -327,16 +317,16 @@ func byteToken(s string) (byte, bool) {
 	return byte(b), err == nil
 }
 
-// initByteIDs finds the tokens for text that has no other.
+// initByteIDs finds the tokens for the bytes of text that has no other token.
 func (t *Tokenizer) initByteIDs() {
 	for b := range 256 {
-		s := string([]byte{byte(b)})
-		t.byteIDs[b] = t.ids[UNK]
-		if id := t.bpe.trie.find(s); id >= 0 && int(id) < len(t.tokens) {
-			t.byteIDs[b] = id
-		}
+		t.byteIDs[b] = None
+		names := []string{string([]byte{byte(b)})}
 		if t.spaces {
-			if id := t.bpe.trie.find(fmt.Sprintf("<0x%02X>", b)); id >= 0 && int(id) < len(t.tokens) {
+			names = append(names, fmt.Sprintf("<0x%02X>", b))
+		}
+		for _, s := range names {
+			if id := t.bpe.trie.find(s); id >= 0 && int(id) < len(t.tokens) {
 				t.byteIDs[b] = id
 			}
 		}
