@@ -203,8 +203,12 @@ func TestForwardEqualsFormulas(t *testing.T) {
 			m := open(t, c, 2, 8)
 			ids := randomIDs(20, m.Vocab) // three batches
 			want := (&naive{m: m, mat: map[string][]float32{}}).logits(ids)
+			for i, got := range logitsOf(t, m, newKV(t, m, 20, KVF32), ids[:manyTokens-1], manyTokens-1) {
+				require.Less(t, distance(got, want[i]), 1e-5, "token %d", i)
+			}
+			// Products of many vectors may work with 16 bits of the mantissa.
 			for i, got := range logitsOf(t, m, newKV(t, m, 20, KVF32), ids, len(ids)) {
-				require.Less(t, distance(got, want[i]), 2e-5, "token %d", i)
+				require.Less(t, distance(got, want[i]), 5e-5, "token %d of a prompt", i)
 			}
 			for i, got := range logitsOf(t, m, newKV(t, m, 20, KVF16), ids, len(ids)) {
 				require.Less(t, distance(got, want[i]), 1e-2, "token %d with keys and values in f16", i)
