@@ -208,7 +208,7 @@ func TestForwardEqualsFormulas(t *testing.T) {
 			}
 			// Products of many vectors may work with 16 bits of the mantissa.
 			for i, got := range logitsOf(t, m, newKV(t, m, 20, KVF32), ids, len(ids)) {
-				require.Less(t, distance(got, want[i]), 5e-5, "token %d of a prompt", i)
+				require.Less(t, distance(got, want[i]), 2e-4, "token %d of a prompt", i)
 			}
 			for i, got := range logitsOf(t, m, newKV(t, m, 20, KVF16), ids, len(ids)) {
 				require.Less(t, distance(got, want[i]), 1e-2, "token %d with keys and values in f16", i)
