@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cortexsdr/cortex/cache"
+	"github.com/cortexsdr/cortex/internal/chat"
 	"github.com/cortexsdr/cortex/internal/model"
 	"github.com/cortexsdr/cortex/internal/tokenizer"
 	"github.com/cortexsdr/cortex/internal/workers"
@@ -31,6 +32,10 @@ type Model struct {
 	kvType KVType
 	stats  counters
 	life   lifetime
+
+	chatOnce sync.Once // guards the two below
+	chat     *chat.Template
+	chatErr  error
 
 	mu       sync.Mutex
 	sessions map[*Session]struct{}
