@@ -47,6 +47,8 @@ func addRows() {
 	dotsF16.add(neon, dotsF16_neon)
 	accumF32.add(neon, accumF32_neon)
 	accumF16.add(neon, accumF16_neon)
+
+	addAttentionRows()
 }
 
 // acts_arm64.s
