@@ -9,6 +9,7 @@ func addAttentionRows() {
 	q8Columns.add(avx512, q8Columns_avx512)
 	q8Rows.add(avx2, q8Rows_avx2)
 	q8Rows.add(avx512, q8Rows_avx512)
+	expSum.add(avx512, expSum_avx512)
 }
 
 //go:noescape
@@ -34,3 +35,6 @@ func q8Rows_avx2(dst []float32, q []int8, d []uint16)
 
 //go:noescape
 func q8Rows_avx512(dst []float32, q []int8, d []uint16)
+
+//go:noescape
+func expSum_avx512(x []float32, max float32) float32

@@ -320,3 +320,99 @@ row:
 	JNZ          row
 	VZEROUPPER
 	RET
+
+// The exponentials of a page of scores, as expSum_avx2 computes them, but that
+// values below -104 count as -104, whose exponential is rounded to 0, and that
+// VSCALEFPS multiplies with the power of two, down to the smallest numbers.
+
+#define ZEXP_CONSTANTS \
+	VBROADCASTSS zexp<>+0(SB), Z31  \
+	VBROADCASTSS zexp<>+4(SB), Z30  \
+	VBROADCASTSS zexp<>+8(SB), Z29  \
+	VBROADCASTSS zexp<>+12(SB), Z28 \
+	VBROADCASTSS zexp<>+16(SB), Z27 \
+	VBROADCASTSS zexp<>+20(SB), Z26 \
+	VBROADCASTSS zexp<>+24(SB), Z25 \
+	VBROADCASTSS zexp<>+28(SB), Z24 \
+	VBROADCASTSS zexp<>+32(SB), Z23 \
+	VBROADCASTSS zexp<>+36(SB), Z22 \
+	VBROADCASTSS zexp<>+40(SB), Z21 \
+	VBROADCASTSS zexp<>+44(SB), Z20
+
+// ZEXP replaces Z0 by exp(Z0). It changes Z1 and Z2.
+#define ZEXP \
+	VMAXPS       Z30, Z0, Z0  \
+	VMOVAPS      Z28, Z1      \
+	VFMADD231PS  Z29, Z0, Z1  \
+	VSUBPS       Z28, Z1, Z1  \ // n, the nearest whole number to x/ln(2)
+	VFNMADD231PS Z27, Z1, Z0  \
+	VFNMADD231PS Z26, Z1, Z0  \ // r
+	VMOVAPS      Z25, Z2      \
+	VFMADD213PS  Z24, Z0, Z2  \
+	VFMADD213PS  Z23, Z0, Z2  \
+	VFMADD213PS  Z22, Z0, Z2  \
+	VFMADD213PS  Z21, Z0, Z2  \
+	VFMADD213PS  Z20, Z0, Z2  \
+	VMULPS       Z0, Z2, Z2   \
+	VFMADD213PS  Z0, Z0, Z2   \
+	VADDPS       Z31, Z2, Z2  \
+	VSCALEFPS    Z1, Z2, Z0
+
+DATA zexp<>+0(SB)/4, $0x3f800000  // 1
+DATA zexp<>+4(SB)/4, $0xc2d00000  // -104
+DATA zexp<>+8(SB)/4, $0x3fb8aa3b  // 1/ln(2)
+DATA zexp<>+12(SB)/4, $0x4b400000 // 1.5*2^23
+DATA zexp<>+16(SB)/4, $0x3f318000 // ln(2), the upper bits
+DATA zexp<>+20(SB)/4, $0xb95e8083 // and the rest
+DATA zexp<>+24(SB)/4, $0x39506967 // the polynomial
+DATA zexp<>+28(SB)/4, $0x3ab743ce
+DATA zexp<>+32(SB)/4, $0x3c088908
+DATA zexp<>+36(SB)/4, $0x3d2aa9c1
+DATA zexp<>+40(SB)/4, $0x3e2aaaaa
+DATA zexp<>+44(SB)/4, $0x3f000000
+GLOBL zexp<>(SB), RODATA|NOPTR, $48
+
+// func expSum_avx512(x []float32, max float32) float32
+TEXT ·expSum_avx512(SB), NOSPLIT, $0-36
+	MOVQ         x_base+0(FP), SI
+	MOVQ         x_len+8(FP), DX
+	VBROADCASTSS max+24(FP), Z7
+	ZEXP_CONSTANTS
+	VPXORD       Z8, Z8, Z8
+	SUBQ         $16, DX
+	JLT          tail
+
+loop:
+	VMOVUPS (SI), Z0
+	VSUBPS  Z7, Z0, Z0
+	ZEXP
+	VMOVUPS Z0, (SI)
+	VADDPS  Z0, Z8, Z8
+	ADDQ    $64, SI
+	SUBQ    $16, DX
+	JGE     loop
+
+tail:
+	ADDQ      $16, DX
+	JZ        sum
+	MOVQ      DX, CX
+	MOVL      $1, AX
+	SHLL      CX, AX
+	DECL      AX
+	KMOVW     AX, K1
+	VMOVUPS.Z (SI), K1, Z0
+	VSUBPS    Z7, Z0, Z0
+	ZEXP
+	VMOVUPS   Z0, K1, (SI)
+	VADDPS    Z0, Z8, K1, Z8
+
+sum:
+	VEXTRACTF64X4 $1, Z8, Y1
+	VADDPS        Y1, Y8, Y0
+	VEXTRACTF128  $1, Y0, X1
+	VADDPS        X1, X0, X0
+	VHADDPS       X0, X0, X0
+	VHADDPS       X0, X0, X0
+	VMOVSS        X0, ret+32(FP)
+	VZEROUPPER
+	RET
