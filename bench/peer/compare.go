@@ -189,9 +189,16 @@ func (f *flags) cortexCommand(ctx context.Context, j job) (*exec.Cmd, error) {
 	cmd, err := f.self(ctx, workMeasure, j)
 	if err == nil && f.isa != "" {
 		cmd.Env = append(os.Environ(), "CORTEX_ISA="+f.isa)
+		if core := openBLASCores[f.isa]; core != "" {
+			cmd.Env = append(cmd.Env, "OPENBLAS_CORETYPE="+core)
+		}
 	}
 	return cmd, err
 }
+
+// openBLASCores are the processors that OpenBLAS has to take this one for at a level. It
+// knows nothing of CORTEX_ISA.
+var openBLASCores = map[string]string{"avx2": "Haswell", "avx512": "SkylakeX", "avx512vnni": "SkylakeX"}
 
 // self returns a command that starts this program to do some work.
 func (f *flags) self(ctx context.Context, work string, job any) (*exec.Cmd, error) {

@@ -88,6 +88,11 @@ func TestCompare(t *testing.T) {
 		}
 	}
 
+	f.isa = "avx2"
+	cmd, err := f.cortexCommand(t.Context(), job{})
+	require.NoError(t, err)
+	require.Contains(t, commandLine(cmd), "CORTEX_ISA=avx2 OPENBLAS_CORETYPE=Haswell ")
+
 	f.peerCPU = "other"
 	_, err = f.compare(t.Context())
 	require.ErrorContains(t, err, "no such library")
