@@ -11,7 +11,8 @@
 //	BX, R12, R13 rows 4, 9 and 14 of the tile
 //
 // The addresses of up to 16 rows are one of three registers and a multiple of
-// R10 or R11.
+// R10 or R11. Panels are prefetched because in decoding they come from memory and
+// are read once; what lies behind the last one is mostly the next that is read.
 #define A0 (BX)(R11*4)
 #define A1 (R12)(R11*8)
 #define A2 (BX)(R11*2)
@@ -120,10 +121,12 @@ loop:                         \
 	ADDQ    CX, DI
 #define ZFMA(a, z) VFMADD231PS.BCST a, Z31, z
 #define ZSTEPF32(ROWS) \
-	VMOVUPS (AX), Z31 \
+	VMOVUPS    (AX), Z31 \
+	PREFETCHT0 2048(AX)  \
 	ROWS(ZFMA)
 #define ZSTEPF16(ROWS) \
-	VCVTPH2PS (AX), Z31 \
+	VCVTPH2PS  (AX), Z31 \
+	PREFETCHT0 2048(AX)  \
 	ROWS(ZFMA)
 
 #define ZPANELS(STEP, bytes) \
@@ -195,12 +198,14 @@ TEXT ·panelsF16_avx512(SB), NOSPLIT, $0-128
 	VFMADD231PS Y12, Y14, y  \
 	VFMADD231PS Y13, Y14, z
 #define YSTEPF32(ROWS) \
-	VMOVUPS (AX), Y12   \
-	VMOVUPS 32(AX), Y13 \
+	VMOVUPS    (AX), Y12   \
+	VMOVUPS    32(AX), Y13 \
+	PREFETCHT0 2048(AX)    \
 	ROWS(YFMA)
 #define YSTEPF16(ROWS) \
-	VCVTPH2PS (AX), Y12   \
-	VCVTPH2PS 16(AX), Y13 \
+	VCVTPH2PS  (AX), Y12   \
+	VCVTPH2PS  16(AX), Y13 \
+	PREFETCHT0 2048(AX)    \
 	ROWS(YFMA)
 
 #define YPANELS(STEP, bytes) \
@@ -241,6 +246,7 @@ TEXT ·panelsF16_avx2(SB), NOSPLIT, $0-128
 #define YWIDEN(scale0, scale1) \
 	VPMOVSXBD (SI), Y2      \
 	VPMOVSXBD 8(SI), Y3     \
+	PREFETCHT0 1024(SI)     \
 	VCVTDQ2PS Y2, Y2        \
 	VCVTDQ2PS Y3, Y3        \
 	VMULPS scale0, Y2, Y2   \
@@ -252,6 +258,7 @@ TEXT ·panelsF16_avx2(SB), NOSPLIT, $0-128
 
 #define ZWIDEN(scale) \
 	VPMOVSXBD (SI), Z2     \
+	PREFETCHT0 1024(SI)    \
 	VCVTDQ2PS Z2, Z2       \
 	VMULPS scale, Z2, Z2   \
 	VMOVUPS Z2, (DI)       \
