@@ -13,7 +13,8 @@
 #define LLAMA_LIBRARY "libllama.v0.5.0.so"
 #define GGML_LIBRARY "libggml.v0.5.0.so"
 
-enum { GGML_TYPE_F16 = 1 };
+enum { GGML_TYPE_F32 = 0, GGML_TYPE_F16 = 1 };
+enum { FLASH_ATTN_DISABLED = 0 };
 enum { GGML_LOG_WARN = 3, GGML_LOG_ERROR = 4 };
 
 typedef int32_t llama_token;

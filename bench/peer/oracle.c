@@ -1,7 +1,10 @@
+//go:build ignore
+
 // oracle answers with llama.cpp's own results: token ids, greedy
 // continuations, logits, perplexity and speed. It opens the prebuilt
 // libraries of an npm package at run time (see README.md), so neither the
-// source nor a header of llama.cpp is needed to build it.
+// source nor a header of llama.cpp is needed to build it. The line above keeps
+// it out of the Go package beside it.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -32,11 +35,11 @@ static const char usage[] =
     "  kld-base -f TEXT -o FILE [-c 512] [--chunks N]   FILE: as llama-perplexity --save-all-logits; stdout: JSON\n"
     "  bench [-p 512] [-n 128] [-r 5] [--depth 0]       stdout: JSON\n"
     "flags of all: -t THREADS (default: all), --lib FOLDER, --cpu NAME (such as haswell; default: the best),\n"
-    "  --no-repack (leave the weights in the layout of the file)\n";
+    "  --no-repack (leave the weights in the layout of the file), --kv f16|f32 (type of keys and values)\n";
 
 struct options {
     const char *command, *model, *lib, *cpu, *text, *out;
-    int threads, n_ctx, n_prompt, n_gen, repetitions, depth, chunks;
+    int threads, n_ctx, n_prompt, n_gen, repetitions, depth, chunks, kv_type;
     bool special, parse_special, margins, no_repack;
 };
 
@@ -191,12 +194,15 @@ static llama_model *load_model(const struct options *o, bool vocab_only) {
 }
 
 // new_context makes a context for n_ctx tokens that takes up to n_batch of
-// them in one call. KV type and flash attention stay at the defaults.
+// them in one call. Flash attention stays at the default with keys and values
+// in f16.
 static llama_context *new_context(const struct options *o, llama_model *model, int n_ctx, int n_batch) {
     llama_context_params p = llama_context_default_params();
     p.n_ctx = (uint32_t)n_ctx;
     p.n_batch = (uint32_t)n_batch;
     p.n_threads = p.n_threads_batch = o->threads;
+    p.type_k = p.type_v = o->kv_type;
+    if (o->kv_type == GGML_TYPE_F32) p.flash_attn_type = FLASH_ATTN_DISABLED; // it would round them to f16
     llama_context *ctx = llama_init_from_model(model, p);
     if (!ctx) die("%s: cannot make a context of %d tokens", o->model, n_ctx);
     return ctx;
@@ -568,13 +574,13 @@ static int parse_number(const char *flag, const char *text, int min) {
 }
 
 static struct options parse_options(int argc, char **argv) {
-    enum { LIB = 256, CPU, CHUNKS, DEPTH, SPECIAL, PARSE_SPECIAL, MARGINS, NO_REPACK };
+    enum { LIB = 256, CPU, CHUNKS, DEPTH, KV, SPECIAL, PARSE_SPECIAL, MARGINS, NO_REPACK };
     static const struct option long_options[] = {
         {"lib", required_argument, NULL, LIB},       {"cpu", required_argument, NULL, CPU},
         {"chunks", required_argument, NULL, CHUNKS}, {"depth", required_argument, NULL, DEPTH},
-        {"special", no_argument, NULL, SPECIAL},     {"parse-special", no_argument, NULL, PARSE_SPECIAL},
-        {"margins", no_argument, NULL, MARGINS},     {"no-repack", no_argument, NULL, NO_REPACK},
-        {0},
+        {"kv", required_argument, NULL, KV},         {"special", no_argument, NULL, SPECIAL},
+        {"margins", no_argument, NULL, MARGINS},     {"parse-special", no_argument, NULL, PARSE_SPECIAL},
+        {"no-repack", no_argument, NULL, NO_REPACK}, {0},
     };
     struct options o = {
         .threads = (int)sysconf(_SC_NPROCESSORS_ONLN),
@@ -582,6 +588,7 @@ static struct options parse_options(int argc, char **argv) {
         .n_prompt = 512,
         .n_gen = 128,
         .repetitions = 5,
+        .kv_type = GGML_TYPE_F16,
     };
     for (int c; (c = getopt_long(argc, argv, "t:c:p:n:r:f:o:", long_options, NULL)) != -1;) {
         switch (c) {
@@ -596,6 +603,10 @@ static struct options parse_options(int argc, char **argv) {
         case CPU: o.cpu = optarg; break;
         case CHUNKS: o.chunks = parse_number("--chunks", optarg, 1); break;
         case DEPTH: o.depth = parse_number("--depth", optarg, 0); break;
+        case KV:
+            o.kv_type = strcmp(optarg, "f32") == 0 ? GGML_TYPE_F32 : GGML_TYPE_F16;
+            if (o.kv_type == GGML_TYPE_F16 && strcmp(optarg, "f16") != 0) fail_usage("%s: --kv is f16 or f32", optarg);
+            break;
         case SPECIAL: o.special = true; break;
         case PARSE_SPECIAL: o.parse_special = true; break;
         case MARGINS: o.margins = true; break;
