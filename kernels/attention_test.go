@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// panelWalks: the size of a product is its depth, rows and panels follow from it.
-func panelWalks() []walker {
+// attentionWalks: the size of a product is its depth, rows and panels follow from it.
+func attentionWalks() []walker {
 	return []walker{
 		panelWalk[float32]{walk[panelProduct[float32]]{panelsF32, upTo(130)[1:], 0,
 			panelProblem(func(r *rand.Rand, n int) ([]float32, operand) { return vectors(r, false, n) }), callPanels[float32]}},

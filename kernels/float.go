@@ -20,10 +20,6 @@ var (
 	scale    = newFamily("scale", "", scale_ref)
 	toF16    = newFamily("toF16", "", toF16_ref)
 	fromF16  = newFamily("fromF16", "", fromF16_ref)
-	dotsF32  = newFamily("dots", "F32", dotsF32_ref)
-	dotsF16  = newFamily("dots", "F16", dotsF16_ref)
-	accumF32 = newFamily("accum", "F32", accumF32_ref)
-	accumF16 = newFamily("accum", "F16", accumF16_ref)
 )
 
 // first returns the first n elements of s and panics if it is shorter, whatever
@@ -207,102 +203,5 @@ func F16ToF32(dst []float32, src []uint16) { fromF16.fn(first(dst, len(src)), sr
 func fromF16_ref(dst []float32, src []uint16) {
 	for i, v := range src {
 		dst[i] = f16ToF32(v)
-	}
-}
-
-// The attention products: k and v hold one vector every stride values, one for
-// each element of y (of p), as long as x (as y). The last vector may end k or v.
-
-// DotsF32 computes the products of x with vectors of k:
-//
-//	y[i] = sum over j of k[i*stride+j]*x[j]
-//
-//go:noinline
-func DotsF32(y, k, x []float32, stride int) {
-	if k := strided(k, len(y), len(x), stride); k != nil {
-		dotsF32.fn(y, k, x, stride)
-	} else {
-		clear(y)
-	}
-}
-
-// DotsF16 is [DotsF32] for vectors in binary16.
-//
-//go:noinline
-func DotsF16(y []float32, k []uint16, x []float32, stride int) {
-	if k := strided(k, len(y), len(x), stride); k != nil {
-		dotsF16.fn(y, k, x, stride)
-	} else {
-		clear(y)
-	}
-}
-
-// AccumF32 adds the vectors of v, weighted with p, to y:
-//
-//	y[j] += sum over i of p[i]*v[i*stride+j]
-//
-//go:noinline
-func AccumF32(y, v, p []float32, stride int) {
-	if v := strided(v, len(p), len(y), stride); v != nil {
-		accumF32.fn(y, v, p, stride)
-	}
-}
-
-// AccumF16 is [AccumF32] for vectors in binary16.
-//
-//go:noinline
-func AccumF16(y []float32, v []uint16, p []float32, stride int) {
-	if v := strided(v, len(p), len(y), stride); v != nil {
-		accumF16.fn(y, v, p, stride)
-	}
-}
-
-// strided cuts data to exactly the span of count vectors of n values, one every
-// stride values; nil if the span is empty.
-func strided[T any](data []T, count, n, stride int) []T {
-	if stride < n {
-		panic(fmt.Sprintf("kernels: vectors of %d values every %d values", n, stride))
-	}
-	if count == 0 || n == 0 {
-		return nil
-	}
-	return first(data, (count-1)*stride+n)
-}
-
-func dotsF32_ref(y, k, x []float32, stride int) {
-	for i := range y {
-		sum, k := 0.0, k[i*stride:]
-		for j, v := range x {
-			sum += float64(k[j]) * float64(v)
-		}
-		y[i] = float32(sum)
-	}
-}
-
-func dotsF16_ref(y []float32, k []uint16, x []float32, stride int) {
-	for i := range y {
-		sum, k := 0.0, k[i*stride:]
-		for j, v := range x {
-			sum += float64(f16ToF32(k[j])) * float64(v)
-		}
-		y[i] = float32(sum)
-	}
-}
-
-func accumF32_ref(y, v, p []float32, stride int) {
-	for i, a := range p {
-		v := v[i*stride:]
-		for j := range y {
-			y[j] += float32(a * v[j])
-		}
-	}
-}
-
-func accumF16_ref(y []float32, v []uint16, p []float32, stride int) {
-	for i, a := range p {
-		v := v[i*stride:]
-		for j := range y {
-			y[j] += float32(a * f16ToF32(v[j]))
-		}
 	}
 }

@@ -123,31 +123,6 @@ func TestF16Slices(t *testing.T) {
 	require.Panics(t, func() { F16ToF32(f[:1], h) })
 }
 
-func TestAttention(t *testing.T) {
-	k := []float32{1, 2, 99, 3, 4} // vectors of two every three
-	k16 := make([]uint16, len(k))
-	F32ToF16(k16, k)
-	x, y := []float32{10, 1}, []float32{7, 7}
-	DotsF32(y, k, x, 3)
-	require.Equal(t, []float32{12, 34}, y)
-	y = []float32{7, 7}
-	DotsF16(y, k16, x, 3)
-	require.Equal(t, []float32{12, 34}, y)
-	AccumF32(y, k, x, 3)
-	require.Equal(t, []float32{12 + 13, 34 + 24}, y)
-	AccumF16(y, k16, x, 3)
-	require.Equal(t, []float32{12 + 26, 34 + 48}, y)
-
-	DotsF32(y, nil, nil, 3)
-	require.Equal(t, []float32{0, 0}, y, "sums of nothing")
-	y[0] = 5
-	AccumF16(y, nil, nil, 3)
-	require.Equal(t, []float32{5, 0}, y)
-	require.Panics(t, func() { DotsF32(y, k[:4], x, 3) }, "the capacity does not count")
-	require.Panics(t, func() { AccumF16(y, k16[:4], x, 3) })
-	require.Panics(t, func() { DotsF16(y, k16, x, 1) }, "vectors that overlap")
-}
-
 // TestInPlace checks the outputs that may be an input as well, in every row.
 func TestInPlace(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))

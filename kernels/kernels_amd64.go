@@ -39,10 +39,6 @@ func addRows() {
 	scale.add(avx2, scale_avx2)
 	toF16.add(avx2, toF16_avx2)
 	fromF16.add(avx2, fromF16_avx2)
-	dotsF32.add(avx2, dotsF32_avx2)
-	dotsF16.add(avx2, dotsF16_avx2)
-	accumF32.add(avx2, accumF32_avx2)
-	accumF16.add(avx2, accumF16_avx2)
 	products["F32"].float.add(avx2, matvecF32_avx2)
 	products["F16"].float.add(avx2, matvecF16_avx2)
 	products["BF16"].float.add(avx2, matvecBF16_avx2)
@@ -93,18 +89,6 @@ func toF16_avx2(dst []uint16, src []float32)
 
 //go:noescape
 func fromF16_avx2(dst []float32, src []uint16)
-
-//go:noescape
-func dotsF32_avx2(y, k, x []float32, stride int)
-
-//go:noescape
-func dotsF16_avx2(y []float32, k []uint16, x []float32, stride int)
-
-//go:noescape
-func accumF32_avx2(y, v, p []float32, stride int)
-
-//go:noescape
-func accumF16_avx2(y []float32, v []uint16, p []float32, stride int)
 
 //go:noescape
 func matvecF32_avx2(y []float32, w []byte, x []float32)

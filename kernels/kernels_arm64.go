@@ -43,10 +43,6 @@ func addRows() {
 	scale.add(neon, scale_neon)
 	toF16.add(neon, toF16_neon)
 	fromF16.add(neon, fromF16_neon)
-	dotsF32.add(neon, dotsF32_neon)
-	dotsF16.add(neon, dotsF16_neon)
-	accumF32.add(neon, accumF32_neon)
-	accumF16.add(neon, accumF16_neon)
 
 	addAttentionRows()
 }
@@ -92,18 +88,6 @@ func matvecF32_neon(y []float32, w []byte, x []float32)
 
 //go:noescape
 func matvecF16_neon(y []float32, w []byte, x []float32)
-
-//go:noescape
-func dotsF32_neon(y, k, x []float32, stride int)
-
-//go:noescape
-func dotsF16_neon(y []float32, k []uint16, x []float32, stride int)
-
-//go:noescape
-func accumF32_neon(y, v, p []float32, stride int)
-
-//go:noescape
-func accumF16_neon(y []float32, v []uint16, p []float32, stride int)
 
 // float_arm64.s
 

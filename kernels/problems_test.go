@@ -178,7 +178,6 @@ func walks() []walker {
 			func(fn func([]float32, []uint16), o []operand) { fn(as[float32](o[0]), as[uint16](o[1])) }},
 	)
 	ws = append(ws, attentionWalks()...)
-	ws = append(ws, panelWalks()...)
 	for _, f := range families {
 		switch f := f.(type) {
 		case *family[floatMV]:
@@ -319,57 +318,6 @@ func callRope(fn func(x, cs []float32, headDim int), o []operand) {
 	x, cs, dim := as[float32](o[0]), as[float32](o[1]), int(binary.NativeEndian.Uint64(o[2].data))
 	if mustHeads(x, cs, dim) {
 		fn(x, cs, dim)
-	}
-}
-
-// attentionWalks: the size is the length of the vectors; there are size%7+1 of
-// them at a stride of up to 40 more.
-func attentionWalks() []walker {
-	lengths := upTo(130)[1:]
-	dots := func(half bool) func(r *rand.Rand, n int) problem {
-		return func(r *rand.Rand, n int) problem {
-			count, stride := n%7+1, n+r.IntN(3)*20
-			x, k32, data := floats(r, n), []float32(nil), operand{}
-			k32, data = vectors(r, half, (count-1)*stride+n)
-			bound := func(i int) float64 {
-				sum := 0.0
-				for j, v := range x {
-					sum += math.Abs(float64(v) * float64(k32[i*stride+j]))
-				}
-				return 4 * eps * sum
-			}
-			return problem{[]operand{out(make([]float32, count)), data, in(x), in([]int64{int64(stride)})},
-				len(data.data), within(0, bound)}
-		}
-	}
-	accum := func(half bool) func(r *rand.Rand, n int) problem {
-		return func(r *rand.Rand, n int) problem {
-			count, stride := n%7+1, n+r.IntN(3)*20
-			p, y, v32, data := floats(r, count), floats(r, n), []float32(nil), operand{}
-			v32, data = vectors(r, half, (count-1)*stride+n)
-			y0 := append([]float32(nil), y...)
-			bound := func(j int) float64 {
-				sum := math.Abs(float64(y0[j]))
-				for i, a := range p {
-					sum += math.Abs(float64(a) * float64(v32[i*stride+j]))
-				}
-				return 4 * eps * sum
-			}
-			return problem{[]operand{out(y), data, in(p), in([]int64{int64(stride)})}, len(data.data), within(0, bound)}
-		}
-	}
-	stride := func(o operand) int { return int(binary.NativeEndian.Uint64(o.data)) }
-	call32 := func(fn func(y, k, x []float32, stride int), o []operand) {
-		fn(as[float32](o[0]), as[float32](o[1]), as[float32](o[2]), stride(o[3]))
-	}
-	call16 := func(fn func(y []float32, k []uint16, x []float32, stride int), o []operand) {
-		fn(as[float32](o[0]), as[uint16](o[1]), as[float32](o[2]), stride(o[3]))
-	}
-	return []walker{
-		walk[func(y, k, x []float32, stride int)]{dotsF32, lengths, 128, dots(false), call32},
-		walk[func(y []float32, k []uint16, x []float32, stride int)]{dotsF16, lengths, 128, dots(true), call16},
-		walk[func(y, k, x []float32, stride int)]{accumF32, lengths, 128, accum(false), call32},
-		walk[func(y []float32, k []uint16, x []float32, stride int)]{accumF16, lengths, 128, accum(true), call16},
 	}
 }
 
