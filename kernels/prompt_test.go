@@ -71,17 +71,26 @@ func callGEMM(g *GEMM, o []operand) {
 }
 
 // gemmBound returns how much a product of these weights and activations may be
-// wrong: both are rounded to 8 bits, or to 16 if the weights are floats.
+// wrong. If the weights are floats, both are rounded to 16 bits. If not, both are
+// rounded to 8 bits, or the activations to whole numbers of up to 127 for the
+// largest of a block.
 func gemmBound(p *Product, w []float64, x []float32) float64 {
-	sum, tiny := 0.0, 0.0
-	for j, v := range x {
-		sum += math.Abs(float64(v) * w[j])
-		tiny += (math.Abs(float64(v)) + math.Abs(w[j])) * 0x1p-126 // values below this may be lost
+	sum, steps, tiny := 0.0, 0.0, 0.0
+	for j := 0; j < len(w); j += p.block {
+		weights, largest := 0.0, 0.0
+		for i, v := range x[j:][:p.block] {
+			v, w := math.Abs(float64(v)), math.Abs(w[j+i])
+			sum += v * w
+			weights += w
+			largest = max(largest, v)
+			tiny += (v + w) * 0x1p-126 // values below this may be lost
+		}
+		steps += weights * largest / 254
 	}
 	if p.layout == Float {
 		return 0x1p-15*sum + tiny
 	}
-	return 0x1.1p-8*sum + tiny
+	return 0x1.1p-8*sum + steps + tiny
 }
 
 // gemmWeights returns rows of n random weights and their values.

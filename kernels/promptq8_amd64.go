@@ -1,0 +1,342 @@
+package kernels
+
+import "unsafe"
+
+// Products of 8-bit numbers. VPMADDUBSW and VPDPBUSD multiply unsigned bytes
+// with signed ones; here the activations are the unsigned ones, their numbers
+// plus 128. What that adds to each sum, 128 times the sum of the weights, is
+// known when the weights are unpacked, and taken away for nothing by starting
+// the sums with it (C in the panels).
+//
+// Weights become panels of 16 rows by up to q8Depth values, which stay in the
+// first cache while all vectors stream past them, four at a time. In a panel
+// the four bytes of a row that are multiplied at once follow those of the row
+// before:
+//
+//	panel:   [group of 32 or 16 values]{ C [row 0..15] 32 bits, scale [row 0..15] 32 bits,
+//	          weights [four values][row 0..15][value 0..3] }
+//	mins:    [group][row 0..15] float32
+//	packed:  [depth of n][4 vectors][32 values]{ [four values][vector 0..3][value 0..3],
+//	          d [vector 0..3] float32, d*sum [vector 0..3] float32 }
+//	sums:    [panel][vector][row 0..15] float32
+//
+// Numbers of 8 bits are too large for VPMADDUBSW, whose sums have 16 bits. For
+// them weights and activations are made 16 bits wide for VPMADDWD, two values of
+// a row in place of four, and there is no C.
+const (
+	q8PanelRows = 16 // of a panel
+	q8Group     = 4  // vectors
+	q8Depth     = 512
+	q8Vectors   = 512 // multiplied with one unpacking of the weights
+	q8RowTile   = 64
+)
+
+// A q8Packing describes packed activations.
+type q8Packing struct {
+	layout Layout
+	width  int // bytes of a value
+}
+
+var q8Packings = map[q8Packing]*packing{}
+
+func newQ8Packing(name string, p q8Packing) *packing {
+	pk := &packing{name: name, group: q8Group, bytes: p.bytes, pack: p.pack}
+	q8Packings[p] = pk
+	return pk
+}
+
+var (
+	packingQ8x32      = newQ8Packing("q8x32", q8Packing{Q8x32, 1})
+	packingQ8x256     = newQ8Packing("q8x256", q8Packing{Q8x256, 1})
+	packingQ8x32wide  = newQ8Packing("q8x32wide", q8Packing{Q8x32, 2})
+	packingQ8x256wide = newQ8Packing("q8x256wide", q8Packing{Q8x256, 2})
+)
+
+// The floats that follow the numbers of 32 values of four vectors: their scale,
+// the scale times their sum, and in the layout Q8x256 the same with the sums of
+// the first and the last 16.
+func (p q8Packing) floats() int {
+	if p.layout == Q8x256 {
+		return 4 * q8Group
+	}
+	return 2 * q8Group
+}
+
+// stepBytes is the size of 32 values of four vectors.
+func (p q8Packing) stepBytes() int { return 32*q8Group*p.width + 4*p.floats() }
+
+func (p q8Packing) bytes(m, n int) int64 {
+	return int64(ceil(m, q8Group)) * int64(n/32) * int64(p.stepBytes())
+}
+
+func (p q8Packing) pack(dst []byte, x []float32, m, n, from, to int) {
+	const most = 256 // values quantized at a time
+	var (
+		q [q8Group * most]int8
+		d [q8Group][most / 32]float32
+		s [q8Group][most / 16]int16
+	)
+	groups, step := ceil(m, q8Group), p.stepBytes()
+	block, sum := p.layout.Block(), p.layout.SumBlock()
+	for k := 0; k < n; k += most {
+		values, first := min(most, n-k), k/q8Depth*q8Depth
+		size := min(q8Depth, n-first) / 32 * step // of a group of vectors at this depth
+		depth := dst[groups*(first/32*step)+(k-first)/32*step:]
+		for t := from; t < to; t += q8Group {
+			for i := range q8Group {
+				q, d, s := q[i*most:][:values], d[i][:values/block], s[i][:values/sum]
+				switch {
+				case t+i >= to:
+					clear(q)
+					clear(d)
+					clear(s)
+				case p.layout == Q8x32:
+					quantizeQ8x32_avx2(q, d, s, x[(t+i)*n+k:][:values])
+				default:
+					quantizeQ8x256_avx2(q, d, s, x[(t+i)*n+k:][:values])
+				}
+			}
+			group := depth[t/q8Group*size:]
+			if p.width == 1 {
+				interleaveQ8_avx2(group, q[:], values/32, step)
+			} else {
+				interleaveQ16_avx2(group, q[:], values/32, step)
+			}
+			for b := range values / 32 {
+				f := viewF32(group[b*step+32*q8Group*p.width:][:4*p.floats()])
+				for i := range q8Group {
+					scale := d[i][b*32/block]
+					f[i] = scale
+					if p.layout == Q8x32 {
+						f[q8Group+i] = scale * float32(s[i][b])
+						continue
+					}
+					a, b := s[i][2*b], s[i][2*b+1]
+					f[q8Group+i] = scale * float32(a+b)
+					f[2*q8Group+i], f[3*q8Group+i] = scale*float32(a), scale*float32(b)
+				}
+			}
+		}
+	}
+}
+
+// A q8GEMM says how weights of a type are multiplied at one level.
+type q8GEMM struct {
+	q8Type
+	packing    q8Packing
+	product    *Product
+	panels     int  // multiplied at a time
+	wholeScale bool // scales of groups stay whole numbers, blocks of 256 have a scale of their own in the panel
+	transpose  func(panel, q []byte, steps int)
+	dot        func(sums, panel, packed []byte, step, groups, steps int)
+
+	groupBytes, panelBytes, minBytes int
+}
+
+func newQ8(p *Product, g q8GEMM) *GEMM {
+	g.product, g.q8Type = p, q8Types[p.typ]
+	g.groupBytes = 4*q8PanelRows*2 + g.group*q8PanelRows
+	if g.packing.width == 2 {
+		g.groupBytes = 4*q8PanelRows + 2*g.group*q8PanelRows
+	}
+	g.panelBytes = q8Depth / g.group * g.groupBytes
+	if g.wholeScale {
+		g.panelBytes += q8Depth / 256 * 4 * q8PanelRows
+	}
+	g.minBytes = q8Depth / g.group * 4 * q8PanelRows
+	return &GEMM{
+		product: p,
+		packing: q8Packings[g.packing],
+		rowTile: q8RowTile,
+		scratch: func(int) int64 { return int64(g.scratch().size) },
+		run: func(_ *GEMM, y []float32, stride int, w []byte, rows int, packed []byte, m, n int, scratch []byte) {
+			g.run(y, stride, w, rows, packed, m, n, scratch)
+		},
+	}
+}
+
+// q8Scratch is the offsets of what a product needs beside panels and sums.
+type q8Scratch struct{ ints, panel, mins, rows, d, scale, min, sums, size int }
+
+func (g *q8GEMM) scratch() (s q8Scratch) {
+	s.panel = s.ints + q8Group*q8PanelRows*4
+	s.mins = s.panel + g.panels*g.panelBytes
+	s.rows = s.mins + g.panels*g.minBytes
+	s.d = s.rows + q8PanelRows*q8Depth
+	s.scale = s.d + 4*q8Depth/32
+	s.min = s.scale + 2*q8Depth/16
+	s.sums = s.min + 4*q8Depth/16
+	s.size = s.sums + q8RowTile*q8Vectors*4
+	return s
+}
+
+func (g *q8GEMM) run(y []float32, stride int, w []byte, rows int, packed []byte, m, n int, scratch []byte) {
+	at, rowBytes, step := g.scratch(), g.product.RowBytes(n), g.packing.stepBytes()
+	allGroups := ceil(m, q8Group)
+	const sumBytes = q8Vectors * q8PanelRows * 4 // of a panel
+	for t := 0; t < m; t += q8Vectors {
+		groups := ceil(min(q8Vectors, m-t), q8Group)
+		for k := 0; k < n; k += q8Depth {
+			values := min(q8Depth, n-k)
+			x := packed[(allGroups*k+t/q8Group*values)/32*step:]
+			for r := 0; r < rows; r += q8PanelRows * g.panels {
+				count := min(q8PanelRows*g.panels, rows-r)
+				g.unpackPanels(scratch, w[r*rowBytes+k/g.product.block*g.product.blockBytes:], rowBytes, count, values)
+				sums := scratch[at.sums+r/q8PanelRows*sumBytes:]
+				if k == 0 {
+					for p := range g.panels {
+						clear(sums[p*sumBytes:][:groups*q8Group*q8PanelRows*4])
+					}
+				}
+				g.dot(sums, scratch[at.panel:], x, step, groups, values/32)
+				if g.mins {
+					g.addMins(sums, scratch[at.mins:], x, step, groups, values/32)
+				}
+			}
+		}
+		for i := t; i < min(t+q8Vectors, m); i++ {
+			for r := 0; r < rows; r += q8PanelRows {
+				sums := viewF32(scratch[at.sums+r/q8PanelRows*sumBytes+(i-t)*q8PanelRows*4:][:q8PanelRows*4])
+				copy(y[i*stride+r:][:min(q8PanelRows, rows-r)], sums)
+			}
+		}
+	}
+}
+
+// unpackPanels makes panels out of the first values of some rows. The rows that
+// a panel has room for beyond those stay what they were.
+func (g *q8GEMM) unpackPanels(scratch, w []byte, rowBytes, rows, values int) {
+	at := g.scratch()
+	row := q8Row{
+		d:     viewF32(scratch[at.d:at.scale])[:values/g.product.block],
+		scale: viewI16(scratch[at.scale:at.min]),
+		min:   viewF32(scratch[at.min:at.sums])[:values/g.group],
+	}
+	for p := range ceil(rows, q8PanelRows) {
+		panel, mins := scratch[at.panel+p*g.panelBytes:][:g.panelBytes], scratch[at.mins+p*g.minBytes:][:g.minBytes]
+		for r := range min(q8PanelRows, rows-p*q8PanelRows) {
+			row.q = scratch[at.rows+r*q8Depth:][:values]
+			g.unpack(row, w[(p*q8PanelRows+r)*rowBytes:])
+			g.putScales(panel[4*r:], row)
+			if g.mins {
+				for i, v := range row.min {
+					*f32At(mins, i*4*q8PanelRows+4*r) = v
+				}
+			}
+		}
+		for k, to := 0, panel; k < values; k += 256 {
+			part := min(256, values-k)
+			g.transpose(to, scratch[at.rows+k:], part/32)
+			to = to[min(len(to), g.blockBytes()):]
+		}
+	}
+}
+
+// blockBytes is the size of 256 values of a panel.
+func (g *q8GEMM) blockBytes() int {
+	size := 256 / g.group * g.groupBytes
+	if g.wholeScale {
+		size += 4 * q8PanelRows
+	}
+	return size
+}
+
+// putScales writes the scales of a row into a panel that starts with it.
+func (g *q8GEMM) putScales(panel []byte, row q8Row) {
+	first := g.groupBytes - g.group*q8PanelRows*g.packing.width - 4*q8PanelRows
+	if g.packing.layout == Q8x32 {
+		for b, d := range row.d {
+			*f32At(panel, first+b*g.groupBytes) = d
+		}
+		return
+	}
+	groups := 256 / g.group
+	for b, d := range row.d {
+		block := panel[b*g.blockBytes():]
+		for i, s := range row.scale[b*groups:][:groups] {
+			if at := first + i*g.groupBytes; g.wholeScale {
+				*u32At(block, at) = uint32(uint16(s)) * 0x10001
+			} else {
+				*f32At(block, at) = d * float32(s)
+			}
+		}
+		if g.wholeScale {
+			*f32At(block, groups*g.groupBytes) = d
+		}
+	}
+}
+
+// addMins adds the minimums times the activations to the sums.
+func (g *q8GEMM) addMins(sums, mins, packed []byte, step, groups, steps int) {
+	for p := range g.panels {
+		sums, mins := sums[p*q8Vectors*q8PanelRows*4:], mins[p*g.minBytes:]
+		for i := range 32 / g.group { // all groups of 32, or the first 16 of each 32 and then the others
+			of := 32*q8Group + 4*q8Group
+			if g.group == 16 {
+				of += 4 * q8Group * (1 + i)
+			}
+			minsQ8_avx2(sums, mins[i*4*q8PanelRows:], packed[of:], 4*q8PanelRows*32/g.group, step, groups, steps)
+		}
+	}
+}
+
+func f32At(b []byte, i int) *float32 { return (*float32)(unsafe.Pointer(&b[i : i+4][0])) }
+
+func u32At(b []byte, i int) *uint32 { return (*uint32)(unsafe.Pointer(&b[i : i+4][0])) }
+
+func viewI16(b []byte) []int16 {
+	return unsafe.Slice((*int16)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/2)
+}
+
+func addQ8Rows(typ string, p *Product) {
+	t, ok := q8Types[typ]
+	if !ok {
+		return
+	}
+	narrow := q8GEMM{packing: q8Packing{p.layout, 1}, panels: 1}
+	lower := narrow
+	switch {
+	case t.wide:
+		lower.packing.width = 2
+		lower.transpose, lower.dot = transposeQ16_avx2, dotQ16_avx2
+	case p.layout == Q8x32:
+		lower.transpose, lower.dot = transposeQ8x32_avx2, dotQ8x32_avx2
+	case t.group == 32:
+		lower.wholeScale = true
+		lower.transpose, lower.dot = transposeQ8x32_avx2, dotQ8x256x32_avx2
+	default:
+		lower.wholeScale = true
+		lower.transpose, lower.dot = transposeQ8x16_avx2, dotQ8x256x16_avx2
+	}
+	gemms[typ].add(avx2, newQ8(p, lower))
+}
+
+//go:noescape
+func interleaveQ8_avx2(dst []byte, q []int8, steps, step int)
+
+//go:noescape
+func interleaveQ16_avx2(dst []byte, q []int8, steps, step int)
+
+//go:noescape
+func transposeQ8x32_avx2(panel, q []byte, steps int)
+
+//go:noescape
+func transposeQ8x16_avx2(panel, q []byte, steps int)
+
+//go:noescape
+func transposeQ16_avx2(panel, q []byte, steps int)
+
+//go:noescape
+func dotQ8x32_avx2(sums, panel, packed []byte, step, groups, steps int)
+
+//go:noescape
+func dotQ8x256x32_avx2(sums, panel, packed []byte, step, groups, steps int)
+
+//go:noescape
+func dotQ8x256x16_avx2(sums, panel, packed []byte, step, groups, steps int)
+
+//go:noescape
+func dotQ16_avx2(sums, panel, packed []byte, step, groups, steps int)
+
+//go:noescape
+func minsQ8_avx2(sums, mins, packed []byte, minStep, step, groups, steps int)
