@@ -21,9 +21,13 @@ type symbolInfo struct {
 	left, right int32 // its parts
 	rank        int32 // of that merge: the lowest is applied first
 	time        int32 // the highest rank of all merges that it takes: merges are applied in the order of their times
-	before      [2]int32
-	shorter     int32 // the longest other symbol that the text begins with and that encoding can give; -1: none
-	size        int32 // of the text, in bytes
+
+	// With the symbol on one side of a border, leftSide or rightSide: merges across the border that rank lower than this are applied
+	// before that merge, if the pair is there before it.
+	before [2]int32
+
+	shorter int32 // the longest other symbol that the text begins with and that encoding can give; -1: none
+	size    int32 // of the text, in bytes
 }
 
 // Ranks and times of symbols that are not merged. Real ranks are between.

@@ -18,15 +18,17 @@
 // # Method
 //
 // BPE merges, of all adjacent pairs, always the one of the lowest rank, and of several the leftmost. The result is the only
-// sequence of symbols in which no two neighbours would have been cut differently had they been encoded alone:
-// up to the first merge across a border between two symbols, what happens on one side does not depend on the other. So a
-// text is encoded from left to right without a queue of pairs. The longest known symbol is taken if its border with
-// the symbol before holds, otherwise a shorter one; if none is left, one step is taken back. A border is checked by undoing
-// the merges of its two sides, latest first, and asking each time whether the two symbols that then met would have been
-// merged earlier. Time is linear in the length of the text, however long its words are.
+// sequence of symbols in which every two neighbours, encoded together, come out as these two: up to the first merge
+// across a border, what happens on one side of it does not depend on the other. So a text is encoded from left to right, without
+// a queue of pairs. The longest symbol that the rest of the text begins with is taken if its border with the
+// symbol before holds, otherwise a shorter one; if none is left, one step is taken back. No border is tried twice, so that
+// the time is linear in the length of the text, however long its words are.
 //
-// This holds for tables whose merges never rank before the merges that made their parts, unless they can never be applied; all
-// vocabularies that come out of BPE training are such. For other tables there is the textbook method, with a heap of pairs.
+// Whether a border holds is found by undoing the merges of its two sides, the latest first, and asking each time whether
+// the two symbols that then met would have been merged earlier. A merge is applied when its parts are there and its rank comes up.
+// That time is its rank, unless it ranks before a merge that makes one of its parts, as some do in Llama 3's vocabulary: then it is
+// applied at once when the later part is made. Which merges make a symbol, and when, is computed when the vocabulary is
+// loaded. Any table of merges is handled, and tests compare random ones with the definition.
 //
 // # Sources
 //

@@ -59,7 +59,7 @@ func (b *bpe) apply(merges []merge) {
 		if b.symbols[m.to].time != unreachable || !b.meets(m.left, m.right) {
 			return
 		}
-		b.make(m)
+		b.enter(m)
 		for i := first[m.to]; i >= 0; {
 			after := next[i]
 			if ready(i) {
@@ -88,14 +88,15 @@ func (b *bpe) time(m merge) int32 {
 	return max(m.rank, b.symbols[m.left].time, b.symbols[m.right].time)
 }
 
-// make enters a merge that makes its symbol.
-func (b *bpe) make(m merge) {
+// enter records a merge that makes its symbol.
+func (b *bpe) enter(m merge) {
 	s, left, right := &b.symbols[m.to], b.symbols[m.left].time, b.symbols[m.right].time
 	s.left, s.right, s.rank, s.time = m.left, m.right, m.rank, b.time(m)
 
-	// Merges of other pairs come before this one if they rank lower than the merge that was waited for. That is this merge itself, unless
-	// it ranks before its parts and the other pair could have merged when the later part was not yet made. Of
-	// equal ranks, the one further left comes first.
+	// Before this merge come those that rank lower than the last merge it waits for. Usually that is itself. If it ranks
+	// before the merge that makes its later part, it follows at once on that one: until then other pairs at the border
+	// could merge, but one with the later part in it is not there earlier than this one and competes with its rank. Of
+	// equal ranks the one further left comes first.
 	s.before = [2]int32{leftSide: s.time, rightSide: s.time + 1}
 	if m.rank < s.time {
 		if right >= left {

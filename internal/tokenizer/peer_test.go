@@ -56,15 +56,17 @@ func peerIDs(t *testing.T, oracle, model string, texts []string, opt EncodeOptio
 	return all
 }
 
+var everything = EncodeOptions{AddSpecial: true, ParseSpecial: true}
+
 // compareWithPeer encodes random texts.
-func compareWithPeer(t *testing.T, path string, maker *textMaker, n int) {
+func compareWithPeer(t *testing.T, path string, maker *textMaker, n int, opts ...EncodeOptions) {
 	oracle := peer(t)
 	tok := open(t, path)
 	texts := make([]string, n)
 	for i := range texts {
 		texts[i] = maker.text()
 	}
-	for _, opt := range []EncodeOptions{{}, {AddSpecial: true, ParseSpecial: true}} {
+	for _, opt := range opts {
 		differ := 0
 		for i, want := range peerIDs(t, oracle, path, texts, opt) {
 			got := tok.Encode([]int32{}, texts[i], opt)
@@ -108,12 +110,12 @@ func TestPeer(t *testing.T) {
 			t.Parallel()
 			path := vocabPath(t, name)
 			tok := open(t, path)
-			compareWithPeer(t, path, newTextMaker(uint64(i), specialNames(tok)...), n)
+			compareWithPeer(t, path, newTextMaker(uint64(i), specialNames(tok)...), n, EncodeOptions{}, everything)
 		})
 	}
 	t.Run("tales", func(t *testing.T) {
 		path := shared(t, "models", "tales", "tales-q4_0.gguf")
-		compareWithPeer(t, path, newTextMaker(99, specialNames(open(t, path))...), n)
+		compareWithPeer(t, path, newTextMaker(99, specialNames(open(t, path))...), n, EncodeOptions{}, everything)
 	})
 }
 
@@ -195,7 +197,7 @@ func TestPeerPre(t *testing.T) {
 				require.NoError(t, out.Close())
 				maker := newTextMaker(7, "<|endoftext|>", "<|endoftext")
 				maker.only = unlikePeer[name]
-				compareWithPeer(t, path, maker, n)
+				compareWithPeer(t, path, maker, n, everything)
 			})
 		}
 	}

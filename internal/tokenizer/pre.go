@@ -21,13 +21,13 @@ var (
 	byWords     = cutter(words{inner: letter, digits: 3}.cut)
 	byWords1    = cutter(words{inner: letter, digits: 1}.cut)
 	byDeepSeek3 = cutter(deepSeek3)
-	byNumbers   = cutter(runs{set: set{classes: number}}.cut)
-	byDigit     = cutter(runs{set: set{classes: number}, most: 1}.cut)
-	by3Digits   = cutter(runs{set: set{classes: number}, most: 3}.cut)
+	byNumbers   = cutter(runs{set: newSet(number, nil)}.cut)
+	byDigit     = cutter(runs{set: newSet(number, nil), most: 1}.cut)
+	by3Digits   = cutter(runs{set: newSet(number, nil), most: 3}.cut)
 	byNewline   = cutter(runs{set: ranges("\n\n\r\r"), most: 1}.cut)
 	byLine      = cutter(runs{set: ranges("\n\n")}.cut)
 	byHanKana   = cutter(runs{set: ranges("\u3040\u30ff一龥")}.cut)
-	byEastAsian = cutter(runs{set: eastAsian}.cut)
+	byEastAsian = cutter(runs{set: newSet(0, eastAsian)}.cut)
 	byPoro      = pattern(` ?[^(\s|.,!?…。，、।۔،)]+`)
 )
 
@@ -36,10 +36,10 @@ const endings = `(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])`
 
 // preTokenizers are known by the names of llama.cpp. The stages are those of the models' own tokenizer.json files.
 var preTokenizers = []preTokenizer{
-	{names: "default", stages: []stage{cutter(runs{set: set{classes: punct, ranges: []rune("$$++<>^^||~~")}}.cut), byGPT2, byNumbers, cutter(threeDigits)}},
+	{names: "default", stages: []stage{cutter(runs{set: newSet(punct, []rune("$$++<>^^||~~"))}.cut), byGPT2, byNumbers, cutter(threeDigits)}},
 	{names: "gpt-2 phi-2 jina-es jina-de jina-v2-es jina-v2-de gigachat a.x-4.0 mellum modern-bert exaone4 mpt olmo jais trillion granite-docling", stages: []stage{byGPT2}},
 	{names: "starcoder refact command-r smollm codeshell exaone minerva-7b mellum2", stages: []stage{byDigit, byGPT2}},
-	{names: "falcon", stages: []stage{cutter(runs{set: set{classes: punct, ranges: []rune("$$++<>^^``||~~")}}.cut), byGPT2, cutter(threeDigits)}},
+	{names: "falcon", stages: []stage{cutter(runs{set: newSet(punct, []rune("$$++<>^^``||~~"))}.cut), byGPT2, cutter(threeDigits)}},
 
 	{names: "llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano", stages: []stage{byWords}, ignoreMerges: true, addBOS: true},
 	{names: "dbrx smaug-bpe", stages: []stage{byWords}},
@@ -55,10 +55,10 @@ var preTokenizers = []preTokenizer{
 	{names: "exaone-moe", stages: []stage{pattern(endings + `|[^\r\n\p{L}\p{N}]?(?:[\p{L}]\p{M}*(?: [\p{L}]\p{M}*)*)+` +
 		`|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+`)}},
 
-	{names: "deepseek-llm", stages: []stage{byNewline, cutter(runs{set: set{ranges: casedLetters}, lead: true}.cut),
+	{names: "deepseek-llm", stages: []stage{byNewline, cutter(runs{set: newSet(0, casedLetters), lead: true}.cut),
 		cutter(runs{set: ranges("!/:~‘‟\u3001。！／：～"), lead: true}.cut), cutter(trailingSpace), byEastAsian, byNumbers}},
-	{names: "deepseek-coder", stages: []stage{byNewline, cutter(runs{set: set{classes: letter}, lead: true}.cut),
-		cutter(runs{set: set{classes: punct}, lead: true}.cut), byEastAsian, byDigit}},
+	{names: "deepseek-coder", stages: []stage{byNewline, cutter(runs{set: newSet(letter, nil), lead: true}.cut),
+		cutter(runs{set: newSet(punct, nil), lead: true}.cut), byEastAsian, byDigit}},
 	{names: "deepseek-v3 hunyuan-dense joyai-llm hy_v4", stages: []stage{by3Digits, byHanKana, byDeepSeek3}},
 
 	{names: "gpt-4o llama4 kanana2 minimax-m2 talkie", stages: []stage{casedWords(endings+`?`, `\p{N}{1,3}`, `[\r\n/]*`)}},
@@ -101,9 +101,9 @@ func findPre(c *Config) (*preTokenizer, error) {
 }
 
 // eastAsian are the characters from U+0800 to U+9FA5 and the Hangul syllables, without white space.
-var eastAsian = set{ranges: []rune{
+var eastAsian = []rune{
 	0x800, 0x167F, 0x1681, 0x1FFF, 0x200B, 0x2027, 0x202A, 0x202E, 0x2030, 0x205E, 0x2060, 0x2FFF, 0x3001, 0x9FA5, 0xAC00, 0xD7FF,
-}}
+}
 
 // casedLetters are the letters that DeepSeek's pattern lists: those with small and capital forms, as of Unicode 11, but for
 // the small letters of Armenian and Georgian.

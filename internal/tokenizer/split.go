@@ -213,18 +213,18 @@ func deepSeek3(s string) int {
 
 // runs cuts out the runs of characters of a set; what is between them stays together.
 type runs struct {
-	set  set
+	set  *set
 	lead bool // a run may have one character of white space in front
 	most int  // the most characters of a run; 0: no bound
 }
 
 func (r runs) cut(s string) int {
 	for i := 0; i < len(s); {
-		c, n := utf8.DecodeRuneInString(s[i:])
-		in := r.set.has(c)
-		if !in && r.lead && classOf(c)&space != 0 && i+n < len(s) {
-			next, _ := utf8.DecodeRuneInString(s[i+n:])
-			in = r.set.has(next)
+		in, n := r.set.at(s, i)
+		if !in && r.lead {
+			if c, _ := classAt(s, i); c&space != 0 {
+				in, _ = r.set.at(s, i+n)
+			}
 		}
 		switch {
 		case in && i > 0:
@@ -239,9 +239,9 @@ func (r runs) cut(s string) int {
 
 // end returns the end of a run of which the first i bytes of s are known to be.
 func (r runs) end(s string, i int) int {
-	for k := 1; i < len(s) && k != r.most; k++ {
-		c, n := utf8.DecodeRuneInString(s[i:])
-		if !r.set.has(c) {
+	for k := 1; k != r.most; k++ {
+		in, n := r.set.at(s, i)
+		if !in {
 			break
 		}
 		i += n
@@ -253,17 +253,39 @@ func (r runs) end(s string, i int) int {
 type set struct {
 	classes class
 	ranges  []rune // first and last of each, in order
+	ascii   [utf8.RuneSelf]bool
+}
+
+func newSet(classes class, ranges []rune) *set {
+	s := &set{classes: classes, ranges: ranges}
+	for r := range rune(len(s.ascii)) {
+		s.ascii[r] = s.has(r)
+	}
+	return s
 }
 
 // ranges returns the set of the characters of some ranges, each given by its first and its last character.
-func ranges(pairs string) set { return set{ranges: []rune(pairs)} }
+func ranges(pairs string) *set { return newSet(0, []rune(pairs)) }
 
-func (s set) has(r rune) bool {
-	if s.classes != 0 && classOf(r)&s.classes != 0 {
+// has reports whether a character is in the set.
+func (s *set) has(r rune) bool {
+	if classOf(r)&s.classes != 0 {
 		return true
 	}
 	i, found := slices.BinarySearch(s.ranges, r)
 	return found || i%2 == 1
+}
+
+// at reports whether the character at byte i of a text is in the set, and gives its length, 0 at the end of the text.
+func (s *set) at(text string, i int) (in bool, n int) {
+	if i >= len(text) {
+		return false, 0
+	}
+	if text[i] < utf8.RuneSelf {
+		return s.ascii[text[i]], 1
+	}
+	r, n := utf8.DecodeRuneInString(text[i:])
+	return s.has(r), n
 }
 
 // trailingSpace cuts off the white space at the end of a text: \s+$.

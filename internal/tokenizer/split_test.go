@@ -40,8 +40,8 @@ var splitters = []struct {
 	{"newline", byNewline, `[\r\n]`},
 	{"line", byLine, `[^\n]+|[\n]+`},
 	{"kana", byHanKana, `[一-龥\u3040-\u309f\u30a0-\u30ff]+`},
-	{"letters", cutter(runs{set: set{classes: letter}, lead: true}.cut), `\s?[\p{L}]+`},
-	{"punctuation", cutter(runs{set: set{classes: punct, ranges: []rune("$$++<>^^``||~~")}}.cut), `[\p{P}\$\+<=>\^~\|` + "`" + `]+`},
+	{"letters", cutter(runs{set: newSet(letter, nil), lead: true}.cut), `\s?[\p{L}]+`},
+	{"punctuation", cutter(runs{set: newSet(punct, []rune("$$++<>^^``||~~"))}.cut), `[\p{P}\$\+<=>\^~\|` + "`" + `]+`},
 	{"deepseek punctuation", cutter(runs{set: ranges("!/:~‘‟\u3001。！／：～"), lead: true}.cut), `\s?[!-/:-~！-／：-～‘-‟、-。]+`},
 }
 
