@@ -27,7 +27,9 @@ const (
 	// amxVectors are multiplied with one unpacking of the weights: their sums with a tile of rows, and one depth of
 	// their values, must fit in the second cache.
 	amxVectors = 512
-	amxRowTile = 128
+	amxRowTile = 256
+	// amxPanelEnd is what unpackers may use behind the panel.
+	amxPanelEnd = 512
 )
 
 // amxPacking describes packed activations of a number of planes.
@@ -86,7 +88,7 @@ type amxType struct {
 	packing     *packing
 	planes      int // of the weights
 	unpack      unpacker
-	dot         func(sums, panel, packed []byte, vectors, steps int, first bool)
+	dot         func(sums, panel, packed []byte, vectors, steps int, next []byte, first bool)
 }
 
 func quantAMX(unpack unpacker) amxType {
@@ -94,11 +96,22 @@ func quantAMX(unpack unpacker) amxType {
 }
 
 var amxTypes = map[string]amxType{
-	"F32":  {amxDouble, packingBF16x2, 2, unpackF32_amx, dotBF16x3_amx},
-	"F16":  {amxDouble, packingBF16x2, 2, unpackF16_amx, dotBF16x3_amx},
-	"BF16": {amxDouble, packingBF16x2, 1, unpackBF16_amx, dotBF16x2_amx},
-	"Q4_0": quantAMX(unpackQ4_0_amx),
-	"Q8_0": quantAMX(unpackQ8_0_amx),
+	"F32":    {amxDouble, packingBF16x2, 2, unpackF32_amx, dotBF16x3_amx},
+	"F16":    {amxDouble, packingBF16x2, 2, unpackF16_amx, dotBF16x3_amx},
+	"BF16":   {amxDouble, packingBF16x2, 1, unpackBF16_amx, dotBF16x2_amx},
+	"Q4_0":   quantAMX(unpackQ4_0_amx),
+	"IQ4_NL": quantAMX(unpackIQ4_NL_amx),
+	"MXFP4":  quantAMX(unpackMXFP4_amx),
+	"Q4_1":   quantAMX(unpackQ4_1_amx),
+	"Q5_0":   quantAMX(unpackQ5_0_amx),
+	"Q5_1":   quantAMX(unpackQ5_1_amx),
+	"Q8_0":   quantAMX(unpackQ8_0_amx),
+	"Q4_K":   quantAMX(unpackQ4_K_amx),
+	"Q5_K":   quantAMX(unpackQ5_K_amx),
+	"Q6_K":   quantAMX(unpackQ6_K_amx),
+	"Q3_K":   quantAMX(unpackQ3_K_amx),
+	"Q2_K":   quantAMX(unpackQ2_K_amx),
+	"IQ4_XS": quantAMX(unpackIQ4_XS_amx),
 }
 
 func newAMX(p *Product) *GEMM {
@@ -106,7 +119,7 @@ func newAMX(p *Product) *GEMM {
 	if !ok {
 		a = quantAMX(unpackAny(p))
 	}
-	panelBytes := a.depth * amxRows * 2 * a.planes
+	panelBytes := a.depth*amxRows*2*a.planes + amxPanelEnd
 	return &GEMM{
 		product: p,
 		packing: a.packing,
@@ -127,9 +140,15 @@ func (a *amxType) run(p *Product, y []float32, stride int, w []byte, rows int, p
 			values := min(a.depth, n-k)
 			steps := ceil(values, amxStep)
 			x := packed[(groups*(k/amxStep)+t/amxGroup*steps)*a.stepBytes():]
+			next := packed
+			if kn := k + a.depth; kn < n {
+				next = packed[(groups*(kn/amxStep)+t/amxGroup*ceil(min(a.depth, n-kn), amxStep))*a.stepBytes():]
+			} else if tn := t + amxVectors; tn < m {
+				next = packed[tn/amxGroup*ceil(min(a.depth, n), amxStep)*a.stepBytes():]
+			}
 			for r := 0; r < rows; r += amxRows {
 				a.unpack(panel, w[r*rowBytes+k/p.block*p.blockBytes:], rowBytes, min(amxRows, rows-r), values)
-				a.dot(sums[r/amxRows*sumBytes:], panel, x, vectors, steps, k == 0)
+				a.dot(sums[r/amxRows*sumBytes:], panel, x, vectors, steps, next[r/amxRows%8*256:], k == 0)
 			}
 		}
 		for i := 0; i < vectors; i += 16 {
@@ -178,13 +197,13 @@ func packBF16x2_amx(dst []byte, x []float32, stride, vectors, n int)
 // and two of activations, dotBF16x3_amx for two of both.
 //
 //go:noescape
-func dotBF16_amx(sums, panel, packed []byte, vectors, steps int, first bool)
+func dotBF16_amx(sums, panel, packed []byte, vectors, steps int, next []byte, first bool)
 
 //go:noescape
-func dotBF16x2_amx(sums, panel, packed []byte, vectors, steps int, first bool)
+func dotBF16x2_amx(sums, panel, packed []byte, vectors, steps int, next []byte, first bool)
 
 //go:noescape
-func dotBF16x3_amx(sums, panel, packed []byte, vectors, steps int, first bool)
+func dotBF16x3_amx(sums, panel, packed []byte, vectors, steps int, next []byte, first bool)
 
 // storeTile_amx stores a tile of sums, of rows rows and vectors vectors, as
 // vectors of rows.
@@ -207,4 +226,37 @@ func unpackBF16_amx(panel, w []byte, rowBytes, rows, k int)
 func unpackQ4_0_amx(panel, w []byte, rowBytes, rows, k int)
 
 //go:noescape
+func unpackIQ4_NL_amx(panel, w []byte, rowBytes, rows, k int)
+
+//go:noescape
+func unpackMXFP4_amx(panel, w []byte, rowBytes, rows, k int)
+
+//go:noescape
+func unpackQ4_1_amx(panel, w []byte, rowBytes, rows, k int)
+
+//go:noescape
+func unpackQ5_0_amx(panel, w []byte, rowBytes, rows, k int)
+
+//go:noescape
+func unpackQ5_1_amx(panel, w []byte, rowBytes, rows, k int)
+
+//go:noescape
 func unpackQ8_0_amx(panel, w []byte, rowBytes, rows, k int)
+
+//go:noescape
+func unpackQ4_K_amx(panel, w []byte, rowBytes, rows, k int)
+
+//go:noescape
+func unpackQ5_K_amx(panel, w []byte, rowBytes, rows, k int)
+
+//go:noescape
+func unpackQ6_K_amx(panel, w []byte, rowBytes, rows, k int)
+
+//go:noescape
+func unpackQ3_K_amx(panel, w []byte, rowBytes, rows, k int)
+
+//go:noescape
+func unpackQ2_K_amx(panel, w []byte, rowBytes, rows, k int)
+
+//go:noescape
+func unpackIQ4_XS_amx(panel, w []byte, rowBytes, rows, k int)

@@ -31,7 +31,9 @@ GLOBL tileShape<>(SB), RODATA|NOPTR, $64
 	MOVQ    packed_base+48(FP), DX \
 	MOVQ    vectors+72(FP), R8     \
 	MOVQ    steps+80(FP), R9       \
-	MOVBLZX first+88(FP), R10      \
+	MOVQ    next_base+88(FP), R11  \
+	MOVBLZX first+112(FP), R10     \
+	SUBQ    DX, R11                \
 	LEAQ    tileShape<>(SB), AX    \
 	LDTILECFG_AX                   \
 	MOVL    $64, BX
@@ -99,6 +101,10 @@ zero:                            \
 	TILEZERO(2)              \
 	TILEZERO(3)              \
 full:                            \
+	PREFETCHT1 (DX)(R11*1)   \
+	PREFETCHT1 64(DX)(R11*1) \
+	PREFETCHT1 128(DX)(R11*1) \
+	PREFETCHT1 192(DX)(R11*1) \
 	FULL                     \
 	ADDQ  $panelStep, AX     \
 	ADDQ  $packedStep, DX    \
@@ -148,8 +154,8 @@ halfStep:                        \
 	VECTORS1(0) \
 	DOT2x1
 
-// func dotBF16_amx(sums, panel, packed []byte, vectors, steps int, first bool)
-TEXT ·dotBF16_amx(SB), NOSPLIT, $0-89
+// func dotBF16_amx(sums, panel, packed []byte, vectors, steps int, next []byte, first bool)
+TEXT ·dotBF16_amx(SB), NOSPLIT, $0-113
 	ARGUMENTS
 	GROUPS(FULL1x1, HALF1x1, 2048, 2048)
 
@@ -168,8 +174,8 @@ TEXT ·dotBF16_amx(SB), NOSPLIT, $0-89
 	VECTORS1(0)    \
 	DOT2x1
 
-// func dotBF16x2_amx(sums, panel, packed []byte, vectors, steps int, first bool)
-TEXT ·dotBF16x2_amx(SB), NOSPLIT, $0-89
+// func dotBF16x2_amx(sums, panel, packed []byte, vectors, steps int, next []byte, first bool)
+TEXT ·dotBF16x2_amx(SB), NOSPLIT, $0-113
 	ARGUMENTS
 	GROUPS(FULL1x2, HALF1x2, 2048, 4096)
 
@@ -192,8 +198,8 @@ TEXT ·dotBF16x2_amx(SB), NOSPLIT, $0-89
 	WEIGHTS(2048)  \
 	DOT2x1
 
-// func dotBF16x3_amx(sums, panel, packed []byte, vectors, steps int, first bool)
-TEXT ·dotBF16x3_amx(SB), NOSPLIT, $0-89
+// func dotBF16x3_amx(sums, panel, packed []byte, vectors, steps int, next []byte, first bool)
+TEXT ·dotBF16x3_amx(SB), NOSPLIT, $0-113
 	ARGUMENTS
 	GROUPS(FULL2x2, HALF2x2, 4096, 4096)
 
