@@ -317,9 +317,12 @@ func (e *exec) sumChunk(b *attentionBlock, w *attentionWork, sums partials, chun
 // row so far, and adds them to its sum.
 func (a *attention) exp(s partials, row int, scores []float32) {
 	if m := kernels.Max(scores); m > s.top[row] {
-		rescale := exp32(s.top[row] - m)
-		kernels.Scale(s.y[row*a.stride:][:a.stride], rescale)
-		s.top[row], s.sum[row] = m, s.sum[row]*rescale
+		if s.sum[row] != 0 {
+			rescale := exp32(s.top[row] - m)
+			kernels.Scale(s.y[row*a.stride:][:a.stride], rescale)
+			s.sum[row] *= rescale
+		}
+		s.top[row] = m
 	}
 	s.sum[row] += kernels.ExpSum(scores, s.top[row])
 }
