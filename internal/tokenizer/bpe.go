@@ -115,7 +115,10 @@ func (b *bpe) longest(s string) (best, whole int32) {
 // split appends the symbols of text to dst. For a character that no symbol begins with it appends ^i, i being the index of its
 // first byte in text.
 func (b *bpe) split(dst []int32, text string) []int32 {
-	var dead bitset // positions at which the symbols of the whole text have no border
+	var (
+		dead bitset    // positions at which the symbols of the whole text have no border
+		room [4]uint64 // for it, so that it allocates nothing for most pieces
+	)
 	start := len(dst)
 	pos := 0
 	// At every step dst[start:] are the symbols of text[:pos].
@@ -142,7 +145,12 @@ func (b *bpe) split(dst []int32, text string) []int32 {
 				next = s.shorter
 				continue
 			}
-			dead.add(pos, len(text))
+			if dead == nil {
+				if dead = room[:]; len(text) >= 64*len(room) {
+					dead = make(bitset, len(text)/64+1)
+				}
+			}
+			dead.add(pos)
 			next = dst[len(dst)-1]
 			dst = dst[:len(dst)-1]
 			pos -= int(b.symbols[next].size)
@@ -151,15 +159,9 @@ func (b *bpe) split(dst []int32, text string) []int32 {
 	return dst
 }
 
-// bitset is a set of positions in a text.
+// bitset is a set of positions in a text; nil is an empty one.
 type bitset []uint64
 
 func (s bitset) has(i int) bool { return s != nil && s[i/64]&(1<<(i%64)) != 0 }
 
-// add adds i, which is less than n, the same at each call.
-func (s *bitset) add(i, n int) {
-	if *s == nil {
-		*s = make(bitset, n/64+1)
-	}
-	(*s)[i/64] |= 1 << (i % 64)
-}
+func (s bitset) add(i int) { s[i/64] |= 1 << (i % 64) }
