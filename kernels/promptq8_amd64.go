@@ -309,6 +309,14 @@ func addQ8Rows(typ string, p *Product) {
 		lower.transpose, lower.dot = transposeQ8x16_avx2, dotQ8x256x16_avx2
 	}
 	gemms[typ].add(avx2, newQ8(p, lower))
+
+	upper := narrow
+	upper.panels = 2
+	upper.transpose, upper.dot = transposeQ8x32_avx512vnni, dotQ8x32_avx512vnni
+	if t.group == 16 {
+		upper.transpose, upper.dot = transposeQ8x16_avx512vnni, dotQ8x16_avx512vnni
+	}
+	gemms[typ].add(avx512vnni, newQ8(p, upper))
 }
 
 //go:noescape
@@ -340,3 +348,15 @@ func dotQ16_avx2(sums, panel, packed []byte, step, groups, steps int)
 
 //go:noescape
 func minsQ8_avx2(sums, mins, packed []byte, minStep, step, groups, steps int)
+
+//go:noescape
+func transposeQ8x32_avx512vnni(panel, q []byte, steps int)
+
+//go:noescape
+func transposeQ8x16_avx512vnni(panel, q []byte, steps int)
+
+//go:noescape
+func dotQ8x32_avx512vnni(sums, panel, packed []byte, step, groups, steps int)
+
+//go:noescape
+func dotQ8x16_avx512vnni(sums, panel, packed []byte, step, groups, steps int)
