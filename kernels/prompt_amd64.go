@@ -15,6 +15,7 @@ var amx = &isa{
 // addGEMMRows adds the rows of the GEMMs, lowest level first.
 func addGEMMRows() {
 	for typ, p := range products {
+		addF32Rows(typ, p)
 		addQ8Rows(typ, p)
 		gemms[typ].add(amx, newAMX(p))
 	}

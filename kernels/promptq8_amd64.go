@@ -194,12 +194,7 @@ func (g *q8GEMM) run(y []float32, stride int, w []byte, rows int, packed []byte,
 				}
 			}
 		}
-		for i := t; i < min(t+q8Vectors, m); i++ {
-			for r := 0; r < rows; r += q8PanelRows {
-				sums := viewF32(scratch[at.sums+r/q8PanelRows*sumBytes+(i-t)*q8PanelRows*4:][:q8PanelRows*4])
-				copy(y[i*stride+r:][:min(q8PanelRows, rows-r)], sums)
-			}
-		}
+		storeSums(y[t*stride:], stride, rows, min(q8Vectors, m-t), viewF32(scratch[at.sums:]), q8Vectors)
 	}
 }
 
