@@ -88,7 +88,7 @@ type amxType struct {
 	packing     *packing
 	planes      int // of the weights
 	unpack      unpacker
-	dot         func(sums, panel, packed []byte, vectors, steps int, next []byte, first bool)
+	dot         func(sums, panel, packed []byte, vectors, steps int, first bool)
 }
 
 func quantAMX(unpack unpacker) amxType {
@@ -140,15 +140,9 @@ func (a *amxType) run(p *Product, y []float32, stride int, w []byte, rows int, p
 			values := min(a.depth, n-k)
 			steps := ceil(values, amxStep)
 			x := packed[(groups*(k/amxStep)+t/amxGroup*steps)*a.stepBytes():]
-			next := packed
-			if kn := k + a.depth; kn < n {
-				next = packed[(groups*(kn/amxStep)+t/amxGroup*ceil(min(a.depth, n-kn), amxStep))*a.stepBytes():]
-			} else if tn := t + amxVectors; tn < m {
-				next = packed[tn/amxGroup*ceil(min(a.depth, n), amxStep)*a.stepBytes():]
-			}
 			for r := 0; r < rows; r += amxRows {
 				a.unpack(panel, w[r*rowBytes+k/p.block*p.blockBytes:], rowBytes, min(amxRows, rows-r), values)
-				a.dot(sums[r/amxRows*sumBytes:], panel, x, vectors, steps, next[r/amxRows%8*256:], k == 0)
+				a.dot(sums[r/amxRows*sumBytes:], panel, x, vectors, steps, k == 0)
 			}
 		}
 		for i := 0; i < vectors; i += 16 {
@@ -197,13 +191,13 @@ func packBF16x2_amx(dst []byte, x []float32, stride, vectors, n int)
 // and two of activations, dotBF16x3_amx for two of both.
 //
 //go:noescape
-func dotBF16_amx(sums, panel, packed []byte, vectors, steps int, next []byte, first bool)
+func dotBF16_amx(sums, panel, packed []byte, vectors, steps int, first bool)
 
 //go:noescape
-func dotBF16x2_amx(sums, panel, packed []byte, vectors, steps int, next []byte, first bool)
+func dotBF16x2_amx(sums, panel, packed []byte, vectors, steps int, first bool)
 
 //go:noescape
-func dotBF16x3_amx(sums, panel, packed []byte, vectors, steps int, next []byte, first bool)
+func dotBF16x3_amx(sums, panel, packed []byte, vectors, steps int, first bool)
 
 // storeTile_amx stores a tile of sums, of rows rows and vectors vectors, as
 // vectors of rows.

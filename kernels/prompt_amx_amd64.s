@@ -22,6 +22,7 @@ GLOBL tileShape<>(SB), RODATA|NOPTR, $64
 //	DX packed, next step           R8 vectors left
 //	R9 steps  R10 first            AX panel, next step
 //	BX bytes between rows of tiles CX steps left
+//	R11 sums of the next group
 // T0-T3 are the sums (row tile 0 with vector tiles 0 and 1, row tile 1 with
 // both), T4 and T5 weights, T6 and T7 activations. The activations pass the first
 // cache by (T1), so that the panel stays there.
@@ -31,9 +32,7 @@ GLOBL tileShape<>(SB), RODATA|NOPTR, $64
 	MOVQ    packed_base+48(FP), DX \
 	MOVQ    vectors+72(FP), R8     \
 	MOVQ    steps+80(FP), R9       \
-	MOVQ    next_base+88(FP), R11  \
-	MOVBLZX first+112(FP), R10     \
-	SUBQ    DX, R11                \
+	MOVBLZX first+88(FP), R10      \
 	LEAQ    tileShape<>(SB), AX    \
 	LDTILECFG_AX                   \
 	MOVL    $64, BX
@@ -80,10 +79,25 @@ GLOBL tileShape<>(SB), RODATA|NOPTR, $64
 #define VECTORS1(disp) \
 	TILELOADDT1(disp, 2, 3, 6)
 
+// SUMS_AHEAD and SUMS_AHEAD2 prefetch the sums of the next group, spread over the
+// 16 steps of a deep panel or the 8 of a panel of two planes: the tiles of sums
+// are loaded and stored all at once, and the multiplications would wait.
+#define SUMS_AHEAD \
+	PREFETCHT0 (R11)    \
+	PREFETCHT0 64(R11)  \
+	PREFETCHT0 128(R11) \
+	PREFETCHT0 192(R11) \
+	ADDQ $256, R11
+
+#define SUMS_AHEAD2 \
+	SUMS_AHEAD \
+	SUMS_AHEAD
+
 // GROUPS is the loop over groups of vectors. FULL and HALF multiply a step of 32
 // and of 16 vectors.
-#define GROUPS(FULL, HALF, panelStep, packedStep) \
+#define GROUPS(FULL, HALF, AHEAD, panelStep, packedStep) \
 group:                           \
+	LEAQ  4096(DI), R11      \
 	MOVQ  SI, AX             \
 	MOVQ  R9, CX             \
 	CMPQ  R8, $16            \
@@ -101,11 +115,8 @@ zero:                            \
 	TILEZERO(2)              \
 	TILEZERO(3)              \
 full:                            \
-	PREFETCHT1 (DX)(R11*1)   \
-	PREFETCHT1 64(DX)(R11*1) \
-	PREFETCHT1 128(DX)(R11*1) \
-	PREFETCHT1 192(DX)(R11*1) \
 	FULL                     \
+	AHEAD                    \
 	ADDQ  $panelStep, AX     \
 	ADDQ  $packedStep, DX    \
 	DECQ  CX                 \
@@ -154,10 +165,10 @@ halfStep:                        \
 	VECTORS1(0) \
 	DOT2x1
 
-// func dotBF16_amx(sums, panel, packed []byte, vectors, steps int, next []byte, first bool)
-TEXT ·dotBF16_amx(SB), NOSPLIT, $0-113
+// func dotBF16_amx(sums, panel, packed []byte, vectors, steps int, first bool)
+TEXT ·dotBF16_amx(SB), NOSPLIT, $0-89
 	ARGUMENTS
-	GROUPS(FULL1x1, HALF1x1, 2048, 2048)
+	GROUPS(FULL1x1, HALF1x1, SUMS_AHEAD, 2048, 2048)
 
 // One plane of weights, two of activations: the lesser products first.
 #define FULL1x2 \
@@ -174,10 +185,10 @@ TEXT ·dotBF16_amx(SB), NOSPLIT, $0-113
 	VECTORS1(0)    \
 	DOT2x1
 
-// func dotBF16x2_amx(sums, panel, packed []byte, vectors, steps int, next []byte, first bool)
-TEXT ·dotBF16x2_amx(SB), NOSPLIT, $0-113
+// func dotBF16x2_amx(sums, panel, packed []byte, vectors, steps int, first bool)
+TEXT ·dotBF16x2_amx(SB), NOSPLIT, $0-89
 	ARGUMENTS
-	GROUPS(FULL1x2, HALF1x2, 2048, 4096)
+	GROUPS(FULL1x2, HALF1x2, SUMS_AHEAD2, 2048, 4096)
 
 // Two planes of both.
 #define FULL2x2 \
@@ -198,10 +209,10 @@ TEXT ·dotBF16x2_amx(SB), NOSPLIT, $0-113
 	WEIGHTS(2048)  \
 	DOT2x1
 
-// func dotBF16x3_amx(sums, panel, packed []byte, vectors, steps int, next []byte, first bool)
-TEXT ·dotBF16x3_amx(SB), NOSPLIT, $0-113
+// func dotBF16x3_amx(sums, panel, packed []byte, vectors, steps int, first bool)
+TEXT ·dotBF16x3_amx(SB), NOSPLIT, $0-89
 	ARGUMENTS
-	GROUPS(FULL2x2, HALF2x2, 4096, 4096)
+	GROUPS(FULL2x2, HALF2x2, SUMS_AHEAD2, 4096, 4096)
 
 #define STORE(z) \
 	VMOVUPS z, K1, (DI) \
