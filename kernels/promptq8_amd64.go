@@ -128,6 +128,7 @@ type q8GEMM struct {
 	panels     int  // multiplied at a time
 	wholeScale bool // scales of groups stay whole numbers, blocks of 256 have a scale of their own in the panel
 	transpose  func(panel, q []byte, steps int)
+	panelRow   func(panel, mins, q, w []byte, blocks, groupBytes int, whole bool) // in place of unpack, if there is one
 	dot        func(sums, panel, packed []byte, step, groups, steps int)
 
 	groupBytes, panelBytes, minBytes int
@@ -211,8 +212,13 @@ func (g *q8GEMM) unpackPanels(scratch, w []byte, rowBytes, rows, values int) {
 		panel, mins := scratch[at.panel+p*g.panelBytes:][:g.panelBytes], scratch[at.mins+p*g.minBytes:][:g.minBytes]
 		for r := range min(q8PanelRows, rows-p*q8PanelRows) {
 			row.q = scratch[at.rows+r*q8Depth:][:values]
-			g.unpack(row, w[(p*q8PanelRows+r)*rowBytes:])
-			g.putScales(panel[4*r:], row)
+			w := w[(p*q8PanelRows+r)*rowBytes:]
+			if g.panelRow != nil {
+				g.panelRow(panel[g.scales()+4*r:], mins[4*r:], row.q, w, len(row.d), g.groupBytes, g.wholeScale)
+				continue
+			}
+			g.unpack(row, w)
+			g.putScales(panel[g.scales()+4*r:], row)
 			if g.mins {
 				for i, v := range row.min {
 					*f32At(mins, i*4*q8PanelRows+4*r) = v
@@ -236,12 +242,19 @@ func (g *q8GEMM) blockBytes() int {
 	return size
 }
 
-// putScales writes the scales of a row into a panel that starts with it.
+// scales is where the scales are in each group of a panel.
+func (g *q8GEMM) scales() int {
+	if g.packing.width == 2 {
+		return 0
+	}
+	return 4 * q8PanelRows
+}
+
+// putScales writes the scales of a row into a panel, from the first of them on.
 func (g *q8GEMM) putScales(panel []byte, row q8Row) {
-	first := g.groupBytes - g.group*q8PanelRows*g.packing.width - 4*q8PanelRows
 	if g.packing.layout == Q8x32 {
 		for b, d := range row.d {
-			*f32At(panel, first+b*g.groupBytes) = d
+			*f32At(panel, b*g.groupBytes) = d
 		}
 		return
 	}
@@ -249,14 +262,14 @@ func (g *q8GEMM) putScales(panel []byte, row q8Row) {
 	for b, d := range row.d {
 		block := panel[b*g.blockBytes():]
 		for i, s := range row.scale[b*groups:][:groups] {
-			if at := first + i*g.groupBytes; g.wholeScale {
+			if at := i * g.groupBytes; g.wholeScale {
 				*u32At(block, at) = uint32(uint16(s)) * 0x10001
 			} else {
 				*f32At(block, at) = d * float32(s)
 			}
 		}
 		if g.wholeScale {
-			*f32At(block, groups*g.groupBytes) = d
+			*f32At(block, groups*g.groupBytes-g.scales()) = d
 		}
 	}
 }
@@ -283,12 +296,20 @@ func viewI16(b []byte) []int16 {
 	return unsafe.Slice((*int16)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/2)
 }
 
+// panelRows are the types whose rows are put into panels in assembly.
+var panelRows = map[string]func(panel, mins, q, w []byte, blocks, groupBytes int, whole bool){
+	"Q4_0": panelQ4_0_avx2,
+	"Q8_0": panelQ8_0_avx2,
+	"Q4_K": panelQ4_K_avx2,
+	"Q6_K": panelQ6_K_avx2,
+}
+
 func addQ8Rows(typ string, p *Product) {
 	t, ok := q8Types[typ]
 	if !ok {
 		return
 	}
-	narrow := q8GEMM{packing: q8Packing{p.layout, 1}, panels: 1}
+	narrow := q8GEMM{packing: q8Packing{p.layout, 1}, panels: 1, panelRow: panelRows[typ]}
 	lower := narrow
 	switch {
 	case t.wide:
@@ -355,3 +376,21 @@ func dotQ8x32_avx512vnni(sums, panel, packed []byte, step, groups, steps int)
 
 //go:noescape
 func dotQ8x16_avx512vnni(sums, panel, packed []byte, step, groups, steps int)
+
+// promptq8_unpack_amd64.s
+
+// The panelRow functions put a row of blocks into a panel, whose first scale of
+// the row is where panel starts; the same holds for mins. The numbers go to q.
+// If whole, the scales of groups stay whole numbers.
+//
+//go:noescape
+func panelQ4_0_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+
+//go:noescape
+func panelQ8_0_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+
+//go:noescape
+func panelQ4_K_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+
+//go:noescape
+func panelQ6_K_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
