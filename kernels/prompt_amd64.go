@@ -16,6 +16,7 @@ var amx = &isa{
 func addGEMMRows() {
 	for typ, p := range products {
 		addF32Rows(typ, p)
+		addWideRows(typ, p)
 		addQ8Rows(typ, p)
 		gemms[typ].add(amx, newAMX(p))
 	}
