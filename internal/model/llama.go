@@ -19,9 +19,7 @@ func llama(b *plan.Builder, c *Config) {
 	logits := b.Slot(logitsSlot, c.Vocab)
 
 	b.Embed(x, "token_embd.weight", c.Vocab)
-	for l := range c.Layers {
-		b.Layer(l)
-
+	for range b.Layers(c.Layers) {
 		b.Norm(h, x, b.Name("attn_norm.weight"))
 		b.MatMul(h,
 			plan.Product{Out: q, Matrix: b.Name("attn_q")},
@@ -39,7 +37,6 @@ func llama(b *plan.Builder, c *Config) {
 		b.SiLUMul(gate, up)
 		b.MatMulAdd(x, gate, b.Name("ffn_down"))
 	}
-	b.Layer(c.Layers)
 	b.Norm(h, x, "output_norm.weight")
 	output := "output"
 	if !b.Has("output.weight") {

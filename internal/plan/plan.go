@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"iter"
 
 	"github.com/cortexsdr/cortex/format"
 )
@@ -118,10 +119,19 @@ func NewBuilder(find func(name string) (format.Tensor, bool), fail func(tensor, 
 	return &Builder{find: find, fail: fail, layer: -1, used: map[string]bool{}}
 }
 
-// Layer says that the steps that follow belong to layer l.
-func (b *Builder) Layer(l int) {
-	b.layer = l
-	b.plan.Layers = max(b.plan.Layers, l)
+// Layers yields the numbers of n layers. The steps appended meanwhile belong to
+// the layer that was yielded last, and those after the loop to none. The loop
+// ends at the first error: n is what a file claims, and there may be no such layers.
+func (b *Builder) Layers(n int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		b.plan.Layers = n
+		for b.layer = range n {
+			if b.err != nil || !yield(b.layer) {
+				return
+			}
+		}
+		b.layer = n
+	}
 }
 
 // Name returns the name of a tensor of the current layer: "blk.3.attn_q.weight"

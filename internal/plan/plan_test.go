@@ -29,10 +29,10 @@ func TestBuilder(t *testing.T) {
 	b := builder()
 	x, h, y, z := b.Slot("x", 4), b.Slot("h", 4), b.Slot("y", 6), b.Slot("z", 2)
 	b.Embed(x, "embd.weight", 10)
-	b.Layer(0)
-	b.Norm(h, x, b.Name("norm"))
-	b.MatMul(h, Product{y, b.Name("a")}, Product{z, b.Name("b")})
-	b.Layer(1)
+	for range b.Layers(1) {
+		b.Norm(h, x, b.Name("norm"))
+		b.MatMul(h, Product{y, b.Name("a")}, Product{z, b.Name("b")})
+	}
 	out := b.Slot("out", 10)
 	b.MatMul(x, Product{out, "embd"})
 	p, err := b.Plan()
@@ -72,7 +72,11 @@ func TestBuilderNamesTheFirstBadTensor(t *testing.T) {
 		{func(b *Builder, x Slot) { b.Norm(x, x, "none"); b.Embed(x, "also none", 1) }, "none: missing"},
 		{func(b *Builder, x Slot) { b.Norm(x, x, "embd.weight") }, "embd.weight: shape [4 10], want [4]"},
 		{func(b *Builder, x Slot) { b.MatMulAdd(x, x, "embd") }, "embd.weight: shape [4 10], want [4 4]"},
-		{func(b *Builder, x Slot) { b.Layer(0); b.MatMul(x, Product{x, b.Name("b")}) }, "blk.0.b.weight: shape [4 2 1], want [4 4]"},
+		{func(b *Builder, x Slot) {
+			for range b.Layers(1) {
+				b.MatMul(x, Product{x, b.Name("b")})
+			}
+		}, "blk.0.b.weight: shape [4 2 1], want [4 4]"},
 	} {
 		b := builder()
 		c.build(b, b.Slot("x", 4))
@@ -80,4 +84,18 @@ func TestBuilderNamesTheFirstBadTensor(t *testing.T) {
 		require.ErrorIs(t, err, errBad)
 		require.ErrorContains(t, err, c.want)
 	}
+}
+
+// The number of layers comes from a file, which may claim any.
+func TestLayersEndAtTheFirstError(t *testing.T) {
+	b := builder()
+	x := b.Slot("x", 4)
+	tried := 0
+	for range b.Layers(1 << 24) {
+		tried++
+		b.Norm(x, x, b.Name("norm"))
+	}
+	require.Equal(t, 2, tried, "there is one layer")
+	_, err := b.Plan()
+	require.ErrorContains(t, err, "blk.1.norm: missing")
 }
