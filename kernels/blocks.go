@@ -13,7 +13,7 @@ type blockDot func(w []byte, q []int8, d float32, s []int16) float32
 // matvecRef is the reference of a quantized type: blocks are added in order.
 func matvecRef(l Layout, blockBytes int, dot blockDot) quantMV {
 	block, sums := l.Block(), l.Block()/l.SumBlock()
-	return func(y []float32, w []byte, q []int8, d []float32, s []int16) {
+	return quantEach(func(y []float32, w []byte, q []int8, d []float32, s []int16) {
 		for r := range y {
 			var sum float32
 			for b := range d {
@@ -22,7 +22,7 @@ func matvecRef(l Layout, blockBytes int, dot blockDot) quantMV {
 			}
 			y[r] = sum
 		}
-	}
+	})
 }
 
 // half reads a binary16 number.

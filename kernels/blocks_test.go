@@ -226,7 +226,7 @@ func TestReferences(t *testing.T) {
 					continue
 				}
 				var y [1]float32
-				p.quant.rows[0].fn(y[:], w, a.Q, a.D, a.S)
+				p.quant.rows[0].fn(y[:], w, a.Q, a.D, a.S, shape{1, 1, 1, n})
 				require.NoError(t, close32(y[0], float32(want), 4*eps*sum))
 			}
 		})
@@ -249,7 +249,7 @@ func TestFloatReferences(t *testing.T) {
 		for _, row := range p.float.rows {
 			if row.isa.have {
 				var y [1]float32
-				row.fn(y[:], w, x)
+				row.fn(y[:], w, x, shape{1, 1, 1, len(x)})
 				require.InDelta(t, want, y[0], 1e-5, "%s_%s", typ, row.isa.name)
 			}
 		}
@@ -269,7 +269,7 @@ func TestDamagedWeights(t *testing.T) {
 				continue
 			}
 			n := 3 * p.block
-			a := randomActs(r, p.layout, n)
+			a := randomActs(r, p.layout, 1, n)
 			for _, special := range []uint16{0x7c00, 0xfc00, 0x7e00, 0x7c01} {
 				w := make([]byte, 2*p.RowBytes(n))
 				for i := range w {
@@ -281,7 +281,7 @@ func TestDamagedWeights(t *testing.T) {
 					}
 				}
 				y := []float32{1, 1}
-				require.NotPanics(t, func() { row.fn(y, w, a.Q, a.D, a.S) })
+				require.NotPanics(t, func() { row.fn(y, w, a.Q, a.D, a.S, shape{2, 2, 1, n}) })
 				if len(halvesAt[typ]) > 0 {
 					require.False(t, finite(y[0]) || finite(y[1]), "%s_%s hides the damage: %v", typ, row.isa.name, y)
 				}

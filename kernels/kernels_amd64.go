@@ -39,17 +39,7 @@ func addRows() {
 	scale.add(avx2, scale_avx2)
 	toF16.add(avx2, toF16_avx2)
 	fromF16.add(avx2, fromF16_avx2)
-	products["F32"].float.add(avx2, matvecF32_avx2)
-	products["F16"].float.add(avx2, matvecF16_avx2)
-	products["BF16"].float.add(avx2, matvecBF16_avx2)
-	products["Q4_0"].quant.add(avx2, matvecQ4_0_avx2)
-	products["Q8_0"].quant.add(avx2, matvecQ8_0_avx2)
-	products["Q4_K"].quant.add(avx2, matvecQ4_K_avx2)
-	products["Q6_K"].quant.add(avx2, matvecQ6_K_avx2)
-	products["Q4_0"].quant.add(avx512vnni, matvecQ4_0_avx512vnni)
-	products["Q8_0"].quant.add(avx512vnni, matvecQ8_0_avx512vnni)
-	products["Q4_K"].quant.add(avx512vnni, matvecQ4_K_avx512vnni)
-	products["Q6_K"].quant.add(avx512vnni, matvecQ6_K_avx512vnni)
+	addMatVecRows()
 	addAttentionRows()
 	addGEMMRows()
 }
@@ -89,36 +79,3 @@ func toF16_avx2(dst []uint16, src []float32)
 
 //go:noescape
 func fromF16_avx2(dst []float32, src []uint16)
-
-//go:noescape
-func matvecF32_avx2(y []float32, w []byte, x []float32)
-
-//go:noescape
-func matvecF16_avx2(y []float32, w []byte, x []float32)
-
-//go:noescape
-func matvecBF16_avx2(y []float32, w []byte, x []float32)
-
-//go:noescape
-func matvecQ4_0_avx2(y []float32, w []byte, q []int8, d []float32, s []int16)
-
-//go:noescape
-func matvecQ8_0_avx2(y []float32, w []byte, q []int8, d []float32, s []int16)
-
-//go:noescape
-func matvecQ4_K_avx2(y []float32, w []byte, q []int8, d []float32, s []int16)
-
-//go:noescape
-func matvecQ6_K_avx2(y []float32, w []byte, q []int8, d []float32, s []int16)
-
-//go:noescape
-func matvecQ4_0_avx512vnni(y []float32, w []byte, q []int8, d []float32, s []int16)
-
-//go:noescape
-func matvecQ8_0_avx512vnni(y []float32, w []byte, q []int8, d []float32, s []int16)
-
-//go:noescape
-func matvecQ4_K_avx512vnni(y []float32, w []byte, q []int8, d []float32, s []int16)
-
-//go:noescape
-func matvecQ6_K_avx512vnni(y []float32, w []byte, q []int8, d []float32, s []int16)

@@ -5,6 +5,10 @@ import (
 	"math"
 )
 
+// RowGroup is the number of rows that some products multiply together. Tiles of a
+// multiple of it are the fastest.
+const RowGroup = 16
+
 // A Product multiplies rows of weights of one type with activations.
 type Product struct {
 	typ        string
@@ -15,20 +19,24 @@ type Product struct {
 	quant      *family[quantMV] // set otherwise
 }
 
-// floatMV is y[r] = sum over j of w[r][j]*x[j]. The rows of w have len(x)
-// values; len(y) > 0, len(w) is exactly len(y) rows, len(x) may be 0.
-type floatMV func(y []float32, w []byte, x []float32)
+// shape says what a product multiplies: rows rows of weights with m vectors of
+// n values. The result of row r and vector t is y[t*stride+r].
+type shape struct{ stride, rows, m, n int }
 
-// quantMV is the same for quantized weights and activations; len(y) > 0, len(q)
-// is a positive number of whole blocks, w, d and s have exactly the elements
-// that belong to them.
-type quantMV func(y []float32, w []byte, q []int8, d []float32, s []int16)
+// floatMV is y[t*stride+r] = sum over j of w[r][j]*x[t][j]. There is at least one
+// row and one vector; n may be 0. w and x have exactly the elements that belong
+// to them, y ends with the last result.
+type floatMV func(y []float32, w []byte, x []float32, sh shape)
+
+// quantMV is the same for quantized weights and activations; n is a positive
+// number of whole blocks.
+type quantMV func(y []float32, w []byte, q []int8, d []float32, s []int16, sh shape)
 
 // products is the table of weight types. Names and block sizes are ggml's.
 var products = map[string]*Product{
-	"F32":    newFloat("F32", 4, matvecF32_ref),
-	"F16":    newFloat("F16", 2, matvecF16_ref),
-	"BF16":   newFloat("BF16", 2, matvecBF16_ref),
+	"F32":    newFloat("F32", 4, func(w []byte) float32 { return math.Float32frombits(u32(w)) }),
+	"F16":    newFloat("F16", 2, half),
+	"BF16":   newFloat("BF16", 2, func(w []byte) float32 { return bf16ToF32(u16(w)) }),
 	"Q4_0":   newQuant("Q4_0", Q8x32, 18, dotQ4_0),
 	"Q4_1":   newQuant("Q4_1", Q8x32, 20, dotQ4_1),
 	"Q5_0":   newQuant("Q5_0", Q8x32, 22, dotQ5_0),
@@ -46,9 +54,9 @@ var products = map[string]*Product{
 	"TQ2_0":  newQuant("TQ2_0", Q8x256, 66, dotTQ2_0),
 }
 
-func newFloat(typ string, bytes int, reference floatMV) *Product {
+func newFloat(typ string, bytes int, weight func(w []byte) float32) *Product {
 	return &Product{typ: typ, layout: Float, block: 1, blockBytes: bytes,
-		float: newFamily("matvec", typ, reference)}
+		float: newFamily("matvec", typ, matvecFloat_ref(bytes, weight))}
 }
 
 func newQuant(typ string, l Layout, blockBytes int, dot blockDot) *Product {
@@ -87,61 +95,105 @@ func (p *Product) RowBytes(n int) int {
 //	}
 //
 // It is meant for a tile of the matrix: see the package comment.
+func (p *Product) MatVec(y []float32, w []byte, a *Acts, t int) {
+	p.MatVecs(y, len(y), w, len(y), a, t, t+1)
+}
+
+// MatVecs multiplies the first rows rows of w with the vectors t0 up to t1
+// (exclusive). Each weight is unpacked once for several vectors:
+//
+//	for t := t0; t < t1; t++ {
+//		p.MatVec(y[(t-t0)*stride:][:rows], w, a, t)
+//	}
+//
+// The results are the same bits as those of MatVec.
 //
 //go:noinline
-func (p *Product) MatVec(y []float32, w []byte, a *Acts, t int) {
-	if len(y) == 0 {
+func (p *Product) MatVecs(y []float32, stride int, w []byte, rows int, a *Acts, t0, t1 int) {
+	sh := shape{stride, rows, t1 - t0, a.N}
+	if sh.rows == 0 || sh.m == 0 {
 		return
 	}
-	n := a.N
-	w = first(w, len(y)*p.RowBytes(n))
-	i, j := t*n, (t+1)*n
+	if sh.rows < 0 || sh.m < 0 || sh.m > 1 && stride < rows {
+		panic(fmt.Sprintf("kernels: results of %d rows and %d vectors at a stride of %d", rows, sh.m, stride))
+	}
+	y, w = first(y, (sh.m-1)*stride+rows), first(w, rows*p.RowBytes(sh.n))
+	i, j := t0*sh.n, t1*sh.n
 	if p.layout == Float {
-		p.float.fn(y, w, a.F[i:j])
+		p.float.fn(y, w, a.F[i:j], sh)
 		return
 	}
 	if p.layout != a.Layout {
 		panic(fmt.Sprintf("kernels: %s needs activations in layout %v, not %v", p.typ, p.layout, a.Layout))
 	}
-	if n == 0 {
-		clear(y)
+	if sh.n == 0 {
+		for t := range sh.m {
+			clear(y[t*stride:][:rows])
+		}
 		return
 	}
 	block, sums := p.block, p.layout.SumBlock()
-	p.quant.fn(y, w, a.Q[i:j], a.D[i/block:j/block], a.S[i/sums:j/sums])
+	p.quant.fn(y, w, a.Q[i:j], a.D[i/block:j/block], a.S[i/sums:j/sums], sh)
+}
+
+// A quantBody multiplies a group of rows, which start rowBytes apart, with a few
+// vectors. If rowBytes is 0, it multiplies one row.
+type quantBody func(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+// quantGroups makes a product of a body for groups of size rows and at most most
+// vectors. Rows that are left over when there are more than one group are part
+// of a last group that overlaps the one before it: they give the same bits again.
+func quantGroups(size, most int, body quantBody) quantMV {
+	return func(y []float32, w []byte, q []int8, d []float32, s []int16, sh shape) {
+		rowBytes, scales, sums := len(w)/sh.rows, len(d)/sh.m, len(s)/sh.m
+		for r := 0; r < sh.rows; {
+			from, bytes, to := r, rowBytes, r+size
+			switch {
+			case to <= sh.rows:
+			case sh.rows >= size:
+				from, to = sh.rows-size, sh.rows
+			default:
+				bytes, to = 0, r+1
+			}
+			for t := 0; t < sh.m; t += most {
+				body(&y[t*sh.stride+from], sh.stride, &w[from*rowBytes], bytes,
+					&q[t*sh.n], &d[t*scales], &s[t*sums], min(most, sh.m-t), sh.n)
+			}
+			r = to
+		}
+	}
+}
+
+// quantEach makes a product of a function for one vector.
+func quantEach(one func(y []float32, w []byte, q []int8, d []float32, s []int16)) quantMV {
+	return func(y []float32, w []byte, q []int8, d []float32, s []int16, sh shape) {
+		scales, sums := len(d)/sh.m, len(s)/sh.m
+		for t := range sh.m {
+			one(y[t*sh.stride:][:sh.rows], w, q[t*sh.n:][:sh.n], d[t*scales:][:scales], s[t*sums:][:sums])
+		}
+	}
+}
+
+// floatEach makes a product of a function for one vector.
+func floatEach(one func(y []float32, w []byte, x []float32)) floatMV {
+	return func(y []float32, w []byte, x []float32, sh shape) {
+		for t := range sh.m {
+			one(y[t*sh.stride:][:sh.rows], w, x[t*sh.n:][:sh.n])
+		}
+	}
 }
 
 // The references for float weights sum in float64.
 
-func matvecF32_ref(y []float32, w []byte, x []float32) {
-	n := len(x)
-	for r := range y {
-		sum, w := 0.0, w[r*n*4:]
-		for j, v := range x {
-			sum += float64(v) * float64(math.Float32frombits(u32(w[j*4:])))
+func matvecFloat_ref(bytes int, weight func(w []byte) float32) floatMV {
+	return floatEach(func(y []float32, w []byte, x []float32) {
+		for r := range y {
+			sum := 0.0
+			for _, v := range x {
+				sum += float64(v) * float64(weight(w))
+				w = w[bytes:]
+			}
+			y[r] = float32(sum)
 		}
-		y[r] = float32(sum)
-	}
-}
-
-func matvecF16_ref(y []float32, w []byte, x []float32) {
-	n := len(x)
-	for r := range y {
-		sum, w := 0.0, w[r*n*2:]
-		for j, v := range x {
-			sum += float64(v) * float64(f16ToF32(u16(w[j*2:])))
-		}
-		y[r] = float32(sum)
-	}
-}
-
-func matvecBF16_ref(y []float32, w []byte, x []float32) {
-	n := len(x)
-	for r := range y {
-		sum, w := 0.0, w[r*n*2:]
-		for j, v := range x {
-			sum += float64(v) * float64(bf16ToF32(u16(w[j*2:])))
-		}
-		y[r] = float32(sum)
-	}
+	})
 }

@@ -95,21 +95,6 @@ TEXT ·matvecQ8_0_avx2(SB), NOSPLIT, $0-120
 	VPBROADCASTD ones16<>(SB), Y15
 	ROWS32(Q8_0_AVX2, 34)
 
-// VPDPBUSD adds the products of four unsigned bytes with four signed ones.
-#define Q8_0_AVX512VNNI(w, q, d, acc) \
-	VMOVDQU  (w+2)(SI), Y2   \
-	VMOVDQU  q(AX), Y3       \
-	VPXOR    Y4, Y4, Y4      \
-	VPSIGNB  Y2, Y3, Y3      \
-	VPABSB   Y2, Y2          \
-	VPDPBUSD Y3, Y2, Y4      \
-	SCALED(Y4, w, d, acc)
-
-// func matvecQ8_0_avx512vnni(y []float32, w []byte, q []int8, d []float32, s []int16)
-TEXT ·matvecQ8_0_avx512vnni(SB), NOSPLIT, $0-120
-	ARGUMENTS
-	ROWS32(Q8_0_AVX512VNNI, 34)
-
 // Q4_0: the dot product of nibble-8 is that of the nibbles less that of eights.
 #define Q4_0_AVX2(w, q, d, acc) \
 	VBROADCASTI128 (w+2)(SI), Y2 \
@@ -130,25 +115,6 @@ TEXT ·matvecQ4_0_avx2(SB), NOSPLIT, $0-120
 	VPBROADCASTD nibbles<>(SB), Y13
 	VPBROADCASTD eights<>(SB), Y12
 	ROWS32(Q4_0_AVX2, 18)
-
-#define Q4_0_AVX512VNNI(w, q, d, acc) \
-	VBROADCASTI128 (w+2)(SI), Y2 \
-	VPXOR          Y4, Y4, Y4    \
-	VPXOR          Y5, Y5, Y5    \
-	VPSRLVD        Y14, Y2, Y2   \
-	VPAND          Y13, Y2, Y2   \
-	VPDPBUSD       q(AX), Y2, Y4 \
-	VPDPBUSD       q(AX), Y12, Y5 \
-	VPSUBD         Y5, Y4, Y4    \
-	SCALED(Y4, w, d, acc)
-
-// func matvecQ4_0_avx512vnni(y []float32, w []byte, q []int8, d []float32, s []int16)
-TEXT ·matvecQ4_0_avx512vnni(SB), NOSPLIT, $0-120
-	ARGUMENTS
-	VMOVDQU      halfShifts<>(SB), Y14
-	VPBROADCASTD nibbles<>(SB), Y13
-	VPBROADCASTD eights<>(SB), Y12
-	ROWS32(Q4_0_AVX512VNNI, 18)
 
 // SCALES4 unpacks the 12 bytes of scales and minimums of a block of Q4_K at SI
 // (see scaleMin4) into the bytes of X2: 8 scales, 8 minimums. It changes X3.
@@ -178,19 +144,6 @@ TEXT ·matvecQ4_0_avx512vnni(SB), NOSPLIT, $0-120
 	VPMADDWD   Y9, Y7, Y7                         \
 	VPADDD     Y6, Y4, Y4                         \
 	VPADDD     Y7, Y5, Y5
-
-// VPDPWSSD adds the products of two pairs of words.
-#define Q4_K_GROUPS_AVX512VNNI(g) \
-	VMOVDQU    (16+16*g)(SI), Y6                  \
-	VPSRLW     $4, Y6, Y7                         \
-	VPAND      Y13, Y6, Y6                        \
-	VPAND      Y13, Y7, Y7                        \
-	VPMADDUBSW (32*g)(AX), Y6, Y6                 \
-	VPMADDUBSW (32*g+32)(AX), Y7, Y7              \
-	VPSHUFB    pickWord<>+(32*g)(SB), Y3, Y8      \
-	VPSHUFB    pickWord<>+(32*g+32)(SB), Y3, Y9   \
-	VPDPWSSD   Y8, Y6, Y4                         \
-	VPDPWSSD   Y9, Y7, Y5
 
 // ROWS4K is the loop over rows of Q4_K. Y0 sums the products, X10 what the
 // minimums take away.
@@ -249,12 +202,6 @@ TEXT ·matvecQ4_K_avx2(SB), NOSPLIT, $0-120
 	VPBROADCASTD nibbles<>(SB), Y13
 	ROWS4K(Q4_K_GROUPS_AVX2)
 
-// func matvecQ4_K_avx512vnni(y []float32, w []byte, q []int8, d []float32, s []int16)
-TEXT ·matvecQ4_K_avx512vnni(SB), NOSPLIT, $0-120
-	ARGUMENTS
-	VPBROADCASTD nibbles<>(SB), Y13
-	ROWS4K(Q4_K_GROUPS_AVX512VNNI)
-
 // Q6_K_RUN adds the products of run r of a half block, 32 weights of 6 bits in
 // v, times their scales to the int32 lanes of acc. q is where the half begins,
 // scales the register whose word r is the scale. It changes v and Y9.
@@ -263,11 +210,6 @@ TEXT ·matvecQ4_K_avx512vnni(SB), NOSPLIT, $0-120
 	VPSHUFB    pickWord<>+(128*half+32*r)(SB), Y3, Y9    \
 	VPMADDWD   Y9, v, v                                  \
 	VPADDD     v, acc, acc
-
-#define Q6_K_RUN_AVX512VNNI(v, r, q, half, acc) \
-	VPMADDUBSW (q+32*r)(AX), v, v                        \
-	VPSHUFB    pickWord<>+(128*half+32*r)(SB), Y3, Y9    \
-	VPDPWSSD   Y9, v, acc
 
 // Q6_K_HALF adds a half block: 64 bytes at low, 32 at high, see dotQ6_K. The
 // weights stay unsigned, the 32 too much is taken away with the sums. Y13 holds
@@ -347,11 +289,6 @@ block:                                 \
 TEXT ·matvecQ6_K_avx2(SB), NOSPLIT, $0-120
 	ARGUMENTS
 	ROWS6K(Q6_K_RUN_AVX2)
-
-// func matvecQ6_K_avx512vnni(y []float32, w []byte, q []int8, d []float32, s []int16)
-TEXT ·matvecQ6_K_avx512vnni(SB), NOSPLIT, $0-120
-	ARGUMENTS
-	ROWS6K(Q6_K_RUN_AVX512VNNI)
 
 // Constants. Those of 4 bytes are broadcast.
 

@@ -344,49 +344,82 @@ type matvecWalk[F any] struct {
 
 func (w matvecWalk[F]) bench(b *testing.B) {
 	for _, r := range w.fam.rows {
-		name := fmt.Sprintf("op=matvec/type=%s/isa=%s/n=%d", w.fam.typ, r.isa.name, w.size)
-		for _, from := range []struct {
-			name  string
-			bytes int
-		}{{"cache", 1 << 19}, {"memory", 1 << 28}} {
-			b.Run(name+"/from="+from.name, func(b *testing.B) {
-				available(b, r.isa)
-				if r.isa == ref && from.name == "memory" {
-					b.Skip("the reference is not limited by memory")
-				}
-				p := w.problem(rand.New(rand.NewPCG(1, 2)), w.size)
-				tile := p.ops[1].data
-				weights := bytes.Repeat(tile, max(1, from.bytes/len(tile)))
-				b.SetBytes(int64(len(tile)))
-				b.ReportAllocs()
-				at := 0
-				for b.Loop() {
-					p.ops[1].data = weights[at:][:len(tile)]
-					w.call(r.fn, p.ops)
-					if at += len(tile); at == len(weights) {
-						at = 0
+		for _, m := range []int{1, 2, 4, 8} {
+			name := fmt.Sprintf("op=matvec/type=%s/isa=%s/n=%d/m=%d", w.fam.typ, r.isa.name, w.size, m)
+			for _, from := range []struct {
+				name  string
+				bytes int
+			}{{"cache", 1 << 19}, {"memory", 1 << 28}} {
+				b.Run(name+"/from="+from.name, func(b *testing.B) {
+					available(b, r.isa)
+					if r.isa == ref && from.name == "memory" {
+						b.Skip("the reference is not limited by memory")
 					}
-				}
-			})
+					p := w.problem(rand.New(rand.NewPCG(1, 2)), -m*w.size)
+					tile := p.ops[1].data
+					weights := bytes.Repeat(tile, max(1, from.bytes/len(tile)))
+					b.SetBytes(int64(len(tile)))
+					b.ReportAllocs()
+					at := 0
+					for b.Loop() {
+						p.ops[1].data = weights[at:][:len(tile)]
+						w.call(r.fn, p.ops)
+						if at += len(tile); at == len(weights) {
+							at = 0
+						}
+					}
+				})
+			}
 		}
 	}
 }
 
-func matvecRows(n int) int {
-	if n >= 4096 {
-		return 16
+// randomShape returns a shape for vectors of n values: few rows and vectors or
+// more than a body of assembly takes at once.
+func randomShape(r *rand.Rand, n int) shape {
+	most := 40000
+	if r.IntN(10) == 0 {
+		most *= 8
 	}
-	return n/32%6 + 1
+	rows := []int{1, 2, 3, 7, 8, 9, 15, 16, 17, 24, 33}[r.IntN(11)]
+	m := max(1, r.IntN(12)-2)
+	rows = max(1, min(rows, most/max(1, n)))
+	m = max(1, min(m, most/max(1, n*rows)))
+	return shape{rows + r.IntN(3), rows, m, n}
+}
+
+// matvecShape is the shape for tests of a size; a negative size is a benchmark
+// with -size/4096 vectors of 4096 values.
+func matvecShape(r *rand.Rand, size int) shape {
+	if size < 0 {
+		return shape{16, 16, -size / 4096, 4096}
+	}
+	return randomShape(r, size)
+}
+
+func callMatVec(o []operand) shape { return as[shape](o[len(o)-1])[0] }
+
+// results returns an operand for the results of a product, with values where
+// nothing may be written.
+func results(r *rand.Rand, sh shape) operand { return out(floats(r, (sh.m-1)*sh.stride+sh.rows)) }
+
+// matvecBound says how much result i may differ: nothing between the results,
+// otherwise 6 units in the last place of what sum returns for a row and a vector.
+func matvecBound(sh shape, sum func(row, t int) float64) func(i int) float64 {
+	return func(i int) float64 {
+		if i%sh.stride >= sh.rows {
+			return 0
+		}
+		return 6 * eps * sum(i%sh.stride, i/sh.stride)
+	}
 }
 
 func matvecFloatWalk(p *Product) walker {
 	return matvecWalk[floatMV]{walk[floatMV]{p.float, upTo(130), 4096,
-		func(r *rand.Rand, n int) problem {
-			rows := n%6 + 1
-			if n >= 4096 {
-				rows = 16
-			}
-			x, w := floats(r, n), floats(r, rows*n)
+		func(r *rand.Rand, size int) problem {
+			sh := matvecShape(r, size)
+			n := sh.n
+			x, w := floats(r, sh.m*n), floats(r, sh.rows*n)
 			data := asBytes(w)
 			if p.blockBytes == 2 {
 				h := make([]uint16, len(w))
@@ -401,44 +434,44 @@ func matvecFloatWalk(p *Product) walker {
 				}
 				data = asBytes(h)
 			}
-			bound := func(i int) float64 {
+			bound := matvecBound(sh, func(row, t int) float64 {
 				sum := 0.0
-				for j, v := range x {
-					sum += math.Abs(float64(v) * float64(w[i*n+j]))
+				for j, v := range x[t*n:][:n] {
+					sum += math.Abs(float64(v) * float64(w[row*n+j]))
 				}
-				return 6 * eps * sum
-			}
-			return problem{[]operand{out(make([]float32, rows)), in(data), in(x)}, len(data), within(0, bound)}
+				return sum
+			})
+			return problem{[]operand{results(r, sh), in(data), in(x), in([]shape{sh})}, len(data), within(0, bound)}
 		},
-		func(fn floatMV, o []operand) { fn(as[float32](o[0]), o[1].data, as[float32](o[2])) },
+		func(fn floatMV, o []operand) { fn(as[float32](o[0]), o[1].data, as[float32](o[2]), callMatVec(o)) },
 	}, p}
 }
 
 func matvecQuantWalk(p *Product) walker {
 	return matvecWalk[quantMV]{walk[quantMV]{p.quant, blocks(p.block), 4096,
-		func(r *rand.Rand, n int) problem {
-			rows := matvecRows(n)
-			a, w := randomActs(r, p.layout, n), randomWeights(r, p, rows, n)
-			bound := func(i int) float64 {
-				row := w[i*p.RowBytes(n):][:p.RowBytes(n)]
+		func(r *rand.Rand, size int) problem {
+			sh := matvecShape(r, size)
+			n := sh.n
+			a, w := randomActs(r, p.layout, sh.m, n), randomWeights(r, p, sh.rows, n)
+			bound := matvecBound(sh, func(row, t int) float64 {
 				sum := 0.0
-				for j, v := range dequantize(p, row) {
-					sum += math.Abs(v * float64(a.D[j/p.block]) * float64(a.Q[j]))
+				for j, v := range dequantize(p, w[row*p.RowBytes(n):][:p.RowBytes(n)]) {
+					sum += math.Abs(v * float64(a.D[(t*n+j)/p.block]) * float64(a.Q[t*n+j]))
 				}
-				return 6 * eps * sum
-			}
-			return problem{[]operand{out(make([]float32, rows)), in(w), in(a.Q), in(a.D), in(a.S)},
+				return sum
+			})
+			return problem{[]operand{results(r, sh), in(w), in(a.Q), in(a.D), in(a.S), in([]shape{sh})},
 				len(w), within(0, bound)}
 		},
 		func(fn quantMV, o []operand) {
-			fn(as[float32](o[0]), o[1].data, as[int8](o[2]), as[float32](o[3]), as[int16](o[4]))
+			fn(as[float32](o[0]), o[1].data, as[int8](o[2]), as[float32](o[3]), as[int16](o[4]), callMatVec(o))
 		},
 	}, p}
 }
 
 // randomActs returns quantized activations, extreme values among them.
-func randomActs(r *rand.Rand, l Layout, n int) *Acts {
-	a := NewActs(l, 1, n)
+func randomActs(r *rand.Rand, l Layout, m, n int) *Acts {
+	a := NewActs(l, m, n)
 	for i := range a.F {
 		a.F[i] = float32(r.NormFloat64())
 		if r.IntN(50) == 0 {
@@ -450,7 +483,7 @@ func randomActs(r *rand.Rand, l Layout, n int) *Acts {
 			a.F[i] = float32(1 - 2*r.IntN(2))
 		}
 	}
-	a.Quantize(0, 1)
+	a.Quantize(0, m)
 	return a
 }
 
@@ -523,7 +556,7 @@ func dequantizeBlock(p *Product, block []byte) []float64 {
 	var y [1]float32
 	for j := range weights {
 		one.Q[j], one.S[j/p.layout.SumBlock()] = 1, 1
-		p.quant.rows[0].fn(y[:], block, one.Q, one.D, one.S)
+		p.quant.rows[0].fn(y[:], block, one.Q, one.D, one.S, shape{1, 1, 1, p.block})
 		one.Q[j], one.S[j/p.layout.SumBlock()] = 0, 0
 		weights[j] = float64(y[0])
 	}

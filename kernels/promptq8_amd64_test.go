@@ -52,7 +52,7 @@ func TestQ8(t *testing.T) {
 					for v := range m {
 						j := v * n
 						p.quant.rows[0].fn(want, w, a.Q[j:j+n], a.D[j/p.block:(j+n)/p.block],
-							a.S[j/p.layout.SumBlock():(j+n)/p.layout.SumBlock()])
+							a.S[j/p.layout.SumBlock():(j+n)/p.layout.SumBlock()], shape{rows, rows, 1, n})
 						for i, f := range want {
 							most := 0.0
 							for _, v := range weights[i*n:][:n] {

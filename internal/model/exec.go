@@ -222,8 +222,12 @@ func (e *exec) start(pool *workers.Pool) (err error) {
 
 // Tiles of about tileBytes of weights are large enough to hide the cost of
 // handing them out and small enough to share evenly, and keep one call of a
-// kernel, during which a goroutine cannot be stopped, far below 100 µs.
-const tileBytes = 64 << 10
+// kernel, during which a goroutine cannot be stopped, far below 100 µs. They are
+// multiplied with at most tileVectors vectors by one call.
+const (
+	tileBytes   = 64 << 10
+	tileVectors = 8
+)
 
 // startStep reads the step's vectors and cuts its matrices into tiles.
 func (e *exec) startStep(s *step) (err error) {
@@ -239,7 +243,8 @@ func (e *exec) startStep(s *step) (err error) {
 			}
 		}
 		share := (mat.out + 4*e.pool.Workers() - 1) / (4 * e.pool.Workers())
-		mat.perTile[oneByOne] = max(1, min(share, tileBytes/mat.rowBytes, scratchValues))
+		rows := min(share, tileBytes/mat.rowBytes, scratchValues/tileVectors)
+		mat.perTile[oneByOne] = max(1, rows/kernels.RowGroup) * kernels.RowGroup
 		mat.perTile[manyAtOnce] = mat.perTile[oneByOne]
 		if mat.gemm != nil {
 			mat.perTile[manyAtOnce] = mat.gemm.RowTile()
@@ -366,14 +371,18 @@ func (e *exec) matMulTile(tile, worker int) {
 		return
 	}
 	a := &e.packed[mat.product.Layout()]
-	for t := range e.n {
-		out := e.slot(s.Out[i], t)[from:to]
-		y := out
+	rows, width := to-from, e.m.Plan.Slots[s.Out[i]].Width
+	for t := 0; t < e.n; t += tileVectors {
+		n := min(tileVectors, e.n-t)
+		out := e.slots[s.Out[i]][t*width+from:]
+		y, stride := out, width
 		if s.Op == plan.MatMulAdd {
-			y = e.scratch[worker][:to-from]
+			y, stride = e.scratch[worker], rows
 		}
-		mat.product.MatVec(y, w, a, t)
-		mat.finish(s.Op, out, y, from, to)
+		mat.product.MatVecs(y, stride, w, rows, a, t, t+n)
+		for k := range n {
+			mat.finish(s.Op, out[k*width:][:rows], y[k*stride:][:rows], from, to)
+		}
 	}
 }
 
