@@ -14,11 +14,11 @@
 #define TILERELEASE BYTE $0xC4; BYTE $0xE2; BYTE $0x78; BYTE $0x49; BYTE $0xC0
 // tilezero tmm{t}
 #define TILEZERO(t) BYTE $0xC4; BYTE $0xE2; BYTE $0x7B; BYTE $0x49; BYTE $(0xC0|(t)<<3)
-// tileloadd tmm{t},[{base}+{index}*1+{disp}]
+// tileloadd tmm{t},[{base}+{index}*1{disp}]
 #define TILELOADD(disp, base, index, t) BYTE $0xC4; BYTE $(0x82|((15-(index))&8)<<3|((15-(base))&8)<<2); BYTE $0x7B; BYTE $0x4B; BYTE $(0x84|(t)<<3); BYTE $(((index)&7)<<3|(base)&7); LONG $(disp)
-// tileloaddt1 tmm{t},[{base}+{index}*1+{disp}]
+// tileloaddt1 tmm{t},[{base}+{index}*1{disp}]
 #define TILELOADDT1(disp, base, index, t) BYTE $0xC4; BYTE $(0x82|((15-(index))&8)<<3|((15-(base))&8)<<2); BYTE $0x79; BYTE $0x4B; BYTE $(0x84|(t)<<3); BYTE $(((index)&7)<<3|(base)&7); LONG $(disp)
-// tilestored [{base}+{index}*1+{disp}],tmm{t}
+// tilestored [{base}+{index}*1{disp}],tmm{t}
 #define TILESTORED(t, disp, base, index) BYTE $0xC4; BYTE $(0x82|((15-(index))&8)<<3|((15-(base))&8)<<2); BYTE $0x7A; BYTE $0x4B; BYTE $(0x84|(t)<<3); BYTE $(((index)&7)<<3|(base)&7); LONG $(disp)
 // tdpbf16ps tmm{c},tmm{a},tmm{b}
 #define TDPBF16PS(b, a, c) BYTE $0xC4; BYTE $0xE2; BYTE $(0x02|(15-(b))<<3); BYTE $0x5C; BYTE $(0xC0|(c)<<3|(a))

@@ -29,7 +29,7 @@ const (
 	amxVectors = 512
 	amxRowTile = 256
 	// amxPanelEnd is what unpackers may use behind the panel.
-	amxPanelEnd = 512
+	amxPanelEnd = 1024
 )
 
 // amxPacking describes packed activations of a number of planes.
@@ -158,8 +158,7 @@ func (a *amxType) run(p *Product, y []float32, stride int, w []byte, rows int, p
 func unpackAny(p *Product) unpacker {
 	dequant := dequantizers[p.typ]
 	return func(panel, w []byte, rowBytes, rows, k int) {
-		var block [256]float32
-		values := block[:p.block]
+		values := viewF32(panel[len(panel)-amxPanelEnd:])[:p.block]
 		for r := range rows {
 			for b := range k / p.block {
 				dequant(values, w[r*rowBytes+b*p.blockBytes:][:p.blockBytes])

@@ -179,6 +179,11 @@ func TestGEMMSplit(t *testing.T) {
 					return y
 				}
 				whole = product(x, m, 0, rows, 1)
+				packed, scratch := make([]byte, g.PackedBytes(m, n)), make([]byte, g.ScratchBytes(n))
+				require.Zero(t, testing.AllocsPerRun(1, func() {
+					g.Pack(packed, x, m, n, 0, 1)
+					g.Run(whole, rows, w, rows, packed, m, n, scratch)
+				}))
 				for _, size := range []int{1, 2, 15, 16, 17, 33} {
 					for t0 := 0; t0 < m; t0 += size {
 						count := min(size, m-t0)
