@@ -30,7 +30,11 @@ func newGEMMWalk(p *Product) gemmWalk {
 	problem := func(r *rand.Rand, n int) problem {
 		m := gemmTokens[r.IntN(len(gemmTokens))]
 		rows := 1 + r.IntN(fam.rows[0].fn.rowTile)
-		for m*rows*n > 1<<18 && m*rows > 4 {
+		most := 1 << 18 // products, of which the reference takes a nanosecond each
+		if testing.Short() {
+			most = 1 << 16
+		}
+		for m*rows*n > most && m*rows > 4 {
 			m, rows = (m+1)/2, (rows+1)/2
 		}
 		stride := rows + r.IntN(2)*r.IntN(20)
