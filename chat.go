@@ -56,8 +56,8 @@ func (s *Session) setText(messages []Message) error {
 	if err != nil {
 		return err
 	}
-	if len(ids) > s.kv.Cap() {
-		return fmt.Errorf("%w: a conversation of %d tokens, room for %d", ErrContextFull, len(ids), s.kv.Cap())
+	if len(ids) >= s.kv.Cap() {
+		return fmt.Errorf("%w: a conversation of %d tokens, and a reply; room for %d", ErrContextFull, len(ids), s.kv.Cap())
 	}
 	same := 0
 	for same < min(len(ids), len(s.ids)) && ids[same] == s.ids[same] {

@@ -38,7 +38,7 @@ type Model struct {
 	chatErr  error
 
 	mu       sync.Mutex
-	sessions map[*Session]struct{}
+	sessions map[*Session]struct{} // open ones; nil after Close
 }
 
 // counters are the running totals behind Stats.
@@ -220,6 +220,7 @@ func (m *Model) sessionBytes(context int) int64 {
 func (m *Model) Close() error {
 	m.mu.Lock()
 	sessions := slices.Collect(maps.Keys(m.sessions))
+	m.sessions = nil
 	m.mu.Unlock()
 	var errs []error
 	for _, s := range sessions {

@@ -1,6 +1,7 @@
 package cortex_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -203,7 +204,20 @@ func TestContextFull(t *testing.T) {
 	}
 	require.ErrorIs(t, err, cortex.ErrContextFull)
 	require.Equal(t, 40, s.Len(), "a prompt that does not fit is not taken")
+	for _, err = range s.Generate(ctx, "", nil) {
+	}
+	require.ErrorIs(t, err, cortex.ErrContextFull, "there is no room for a reply")
 	require.ErrorIs(t, s.Eval(ctx, []int32{1}, 0, nil), cortex.ErrContextFull)
+	require.Equal(t, 40, s.Len(), "tokens that do not fit are not taken")
+
+	// A full session can be saved, restored and shortened.
+	var saved bytes.Buffer
+	require.NoError(t, s.Save(&saved))
+	require.NoError(t, s.Restore(&saved))
+	require.Equal(t, 40, s.Len())
+	s.Truncate(38)
+	collect(t, s, "", greedy(0))
+	require.Equal(t, 40, s.Len())
 }
 
 func TestCancel(t *testing.T) {
@@ -316,6 +330,34 @@ func TestClosed(t *testing.T) {
 	require.ErrorIs(t, s.Eval(ctx, []int32{1}, 0, nil), cortex.ErrClosed)
 	require.NoError(t, s.Close())
 	require.NoError(t, m.Close())
+}
+
+// Whatever else goes on while a model is closed, no session stays behind.
+func TestCloseWhileSessionsBegin(t *testing.T) {
+	for range 20 {
+		m, err := cortex.OpenBytes("tiny.gguf", tiny(), &cortex.Options{Threads: 1, ContextLength: 32})
+		require.NoError(t, err)
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for {
+					if _, err := m.NewSession(); err != nil { // which nobody but the model closes
+						if !errors.Is(err, cortex.ErrClosed) {
+							t.Error(err)
+						}
+						return
+					}
+				}
+			})
+		}
+		for m.Stats().Sessions < 20 {
+			runtime.Gosched()
+		}
+		require.NoError(t, m.Close())
+		wg.Wait()
+		require.Zero(t, m.Stats().Sessions)
+		require.Less(t, m.Stats().MemoryUsed, m.Plan().Total(), "no KV cache is left")
+	}
 }
 
 func TestBreak(t *testing.T) {

@@ -64,7 +64,7 @@ func (s *Session) save(w io.Writer) error {
 			return err
 		}
 	}
-	if _, err := buf.Write(sum.Sum(nil)); err != nil {
+	if _, err := buf.Write(binary.LittleEndian.AppendUint32(nil, sum.Sum32())); err != nil {
 		return err
 	}
 	return buf.Flush()
@@ -115,12 +115,12 @@ func (s *Session) restore(r io.Reader) error {
 			return err
 		}
 	}
-	want := in.sum.Sum(nil)
-	got := make([]byte, len(want))
-	if err := in.read(got); err != nil {
+	want := in.sum.Sum32()
+	var got [4]byte
+	if err := in.read(got[:]); err != nil {
 		return err
 	}
-	if string(got) != string(want) {
+	if binary.LittleEndian.Uint32(got[:]) != want {
 		return fmt.Errorf("%w: %w", ErrSaved, format.ErrChecksum)
 	}
 	for i := range int(ids) {

@@ -2,6 +2,7 @@ package cortex
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
@@ -80,8 +81,14 @@ func (m *Model) newSession() (*Session, error) {
 		return nil
 	}
 	m.mu.Lock()
-	m.sessions[s] = struct{}{}
+	closed := m.sessions == nil // since life was entered; Close does not know of s
+	if !closed {
+		m.sessions[s] = struct{}{}
+	}
 	m.mu.Unlock()
+	if closed {
+		return nil, errors.Join(ErrClosed, s.Close())
+	}
 	return s, nil
 }
 
@@ -112,8 +119,9 @@ func (s *Session) StopReason() StopReason { return s.stop }
 // tokens as they come. If an error is yielded, it is the last thing that is.
 // What was generated until then stays part of the text. o may be nil.
 //
-// It fails with ErrContextFull if the prompt does not fit, with the context's
-// error (context.Canceled, …) if ctx ends, with ErrOptions and ErrClosed.
+// It fails with ErrContextFull if the prompt and one token more do not fit (the
+// text then stays as it was), with the context's error (context.Canceled, …) if
+// ctx ends, with ErrOptions and ErrClosed.
 func (s *Session) Generate(ctx context.Context, prompt string, o *GenerateOptions) iter.Seq2[Token, error] {
 	return func(yield func(Token, error) bool) {
 		if err := s.generate(ctx, prompt, o, yield); err != nil {
@@ -196,20 +204,19 @@ func (s *Session) generate(ctx context.Context, prompt string, opt *GenerateOpti
 	}
 }
 
-// addPrompt appends a prompt's tokens to the text.
+// addPrompt appends a prompt's tokens to the text, if that leaves room for a reply.
 func (s *Session) addPrompt(prompt string, parseSpecial bool) error {
-	first := len(s.ids) == 0
-	if prompt == "" && !first {
-		return nil
+	var ids []int32
+	if first := len(s.ids) == 0; first || prompt != "" {
+		ids = s.m.tok.Encode(nil, prompt, tokenizer.EncodeOptions{AddSpecial: first, ParseSpecial: parseSpecial})
 	}
-	ids := s.m.tok.Encode(nil, prompt, tokenizer.EncodeOptions{AddSpecial: first, ParseSpecial: parseSpecial})
-	if len(s.ids)+len(ids) > s.kv.Cap() {
-		return fmt.Errorf("%w: a prompt of %d tokens after %d, room for %d", ErrContextFull, len(ids), len(s.ids), s.kv.Cap())
+	switch n := len(s.ids) + len(ids); {
+	case n == 0:
+		return fmt.Errorf("%w: the prompt is empty, and the model has no token to begin with", ErrOptions)
+	case n >= s.kv.Cap():
+		return fmt.Errorf("%w: a prompt of %d tokens after %d, and a reply; room for %d", ErrContextFull, len(ids), len(s.ids), s.kv.Cap())
 	}
 	s.ids = append(s.ids, ids...)
-	if len(s.ids) == 0 {
-		return fmt.Errorf("%w: the prompt is empty, and the model has no token to begin with", ErrOptions)
-	}
 	return nil
 }
 
@@ -288,6 +295,9 @@ func (s *Session) eval(ctx context.Context, ids []int32, want int, each func(i i
 		if id < 0 || int(id) >= s.m.model.Vocab {
 			return fmt.Errorf("%w: token %d is not in the vocabulary of %d", ErrOptions, id, s.m.model.Vocab)
 		}
+	}
+	if len(s.ids)+len(ids) > s.kv.Cap() {
+		return fmt.Errorf("%w: %d tokens after %d, room for %d", ErrContextFull, len(ids), len(s.ids), s.kv.Cap())
 	}
 	behind := len(s.ids) - s.kv.Len() // tokens that were generated last and not yet run
 	s.ids = append(s.ids, ids...)

@@ -2,7 +2,9 @@ package cortex_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -102,6 +104,8 @@ func TestRestoreRefuses(t *testing.T) {
 	var saved bytes.Buffer
 	require.NoError(t, s.Save(&saved))
 	data := saved.Bytes()
+	sum := crc32.Checksum(data[:len(data)-4], crc32.MakeTable(crc32.Castagnoli))
+	require.Equal(t, sum, binary.LittleEndian.Uint32(data[len(data)-4:]))
 
 	for _, at := range []int{0, 7, 8, 39, 40, 47, 48, 50, len(data) / 2, len(data) - 1} {
 		bad := bytes.Clone(data)
