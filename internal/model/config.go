@@ -65,11 +65,15 @@ func readConfig(f *gguf.File, vocab int) (*Config, error) {
 	c.NormEps = float32(r.float(key("attention.layer_norm_rms_epsilon"), required))
 	c.Vocab = vocab
 
+	factor := "rope.scaling.factor"
+	if old := "rope.scale_linear"; !r.has(key(factor)) && r.has(key(old)) {
+		factor = old
+	}
 	c.RoPE = RoPE{
 		Dim:        r.int(key("rope.dimension_count"), c.KeyDim),
 		Base:       r.float(key("rope.freq_base"), 10000),
 		Scaling:    r.text(key("rope.scaling.type"), "linear"),
-		Factor:     r.float(key("rope.scaling.factor"), r.float(key("rope.scale_linear"), 1)),
+		Factor:     r.float(key(factor), 1),
 		ExtFactor:  r.float(key("rope.scaling.yarn_ext_factor"), 1),
 		AttnFactor: r.float(key("rope.scaling.attn_factor"), 1),
 		OrigCtx:    r.int(key("rope.scaling.original_context_length"), c.ContextLength),
@@ -89,8 +93,8 @@ func readConfig(f *gguf.File, vocab int) (*Config, error) {
 		{c.Heads%c.KVHeads == 0, "attention.head_count_kv", "does not divide head_count", format.ErrFormat},
 		{c.NormEps >= 0 && !math.IsInf(float64(c.NormEps), 0), "attention.layer_norm_rms_epsilon", "is not a small positive number", format.ErrFormat},
 		{c.RoPE.Dim%2 == 0 && c.RoPE.Dim <= c.KeyDim, "rope.dimension_count", "is not an even number up to the head's width", format.ErrFormat},
-		{c.RoPE.Base > 1 && !math.IsInf(c.RoPE.Base, 0), "rope.freq_base", "is not a number above 1", format.ErrFormat},
-		{c.RoPE.Factor > 0 && !math.IsInf(c.RoPE.Factor, 0), "rope.scaling.factor", "is not a positive number", format.ErrFormat},
+		{c.RoPE.Base > 1, "rope.freq_base", "is not a number above 1", format.ErrFormat},
+		{c.RoPE.Factor > 0, factor, "is not a positive number", format.ErrFormat},
 		{c.RoPE.Scaling == "none" || c.RoPE.Scaling == "linear" || c.RoPE.Scaling == "yarn", "rope.scaling.type", "is none of none, linear, yarn", format.ErrUnsupported},
 		{r.int(key("expert_count"), 0) == 0, "expert_count", "mixtures of experts are not supported", format.ErrUnsupported},
 	} {
@@ -160,6 +164,9 @@ func (r *reader) float(key string, def float64) float64 {
 		v, err = r.f.Float(key)
 	} else {
 		v, err = gguf.Or(r.f.Float, key, def)
+	}
+	if err == nil && (math.IsNaN(v) || math.IsInf(v, 0)) {
+		err = r.f.KeyError(key, fmt.Sprintf("is %v, want a finite number", v))
 	}
 	if err != nil {
 		r.fail(err)

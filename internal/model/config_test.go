@@ -78,6 +78,9 @@ func TestConfigRefuses(t *testing.T) {
 		{"llama.rope.freq_base", float32(0), format.ErrFormat},
 		{"llama.rope.freq_base", float32(math.Inf(1)), format.ErrFormat},
 		{"llama.rope.scaling.factor", float32(0), format.ErrFormat},
+		{"llama.rope.scale_linear", float32(-1), format.ErrFormat},
+		{"llama.rope.scaling.attn_factor", float32(math.NaN()), format.ErrFormat},
+		{"llama.rope.scaling.yarn_beta_fast", float32(math.Inf(-1)), format.ErrFormat},
 		{"llama.rope.scaling.type", "magic", format.ErrUnsupported},
 		{"llama.expert_count", uint32(8), format.ErrUnsupported},
 	} {
