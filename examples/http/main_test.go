@@ -77,7 +77,9 @@ func TestClientGoesAway(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	m, srv := start(t, &cortex.Options{MemoryLimit: 41 << 20, ContextLength: 512})
+	_, plan, err := cortex.InspectBytes(tales.Name, tales.GGUF, &cortex.Options{ContextLength: 512})
+	require.NoError(t, err)
+	m, srv := start(t, &cortex.Options{MemoryLimit: plan.Total(), ContextLength: 512}) // room for one session
 	require.Equal(t, http.StatusBadRequest, get(t, context.Background(), srv.URL+"?n=many").StatusCode)
 	require.Equal(t, http.StatusBadRequest, get(t, context.Background(), srv.URL+"?n=0").StatusCode)
 
