@@ -171,24 +171,39 @@ func TestNoTokenCanFollow(t *testing.T) {
 	}
 	for _, err := range m.Generate(ctx, "abc", &cortex.GenerateOptions{Sampling: none}) {
 		require.ErrorIs(t, err, cortex.ErrNoToken)
+		require.NotErrorIs(t, err, format.ErrFormat)
 	}
+}
 
-	// A model whose weights are not numbers.
-	data := slices.Clone(tiny())
-	f, err := gguf.Parse(gguf.Part{Name: "nan", Data: data})
+// A weight that is not a number is named.
+func TestDamagedWeights(t *testing.T) {
+	f, err := gguf.Parse(gguf.Part{Name: "tiny.gguf", Data: tiny()})
 	require.NoError(t, err)
-	norm, ok := f.Tensor("output_norm.weight")
-	require.True(t, ok)
-	for i := norm.Offset; i < norm.Offset+norm.Size; i++ {
-		data[i] = 0xff
-	}
-	bad, err := cortex.OpenBytes("nan", data, nil)
-	require.NoError(t, err)
-	defer bad.Close()
-	for _, o := range []*cortex.GenerateOptions{nil, greedy(3)} {
-		for _, err := range bad.Generate(ctx, "abc", o) {
-			require.ErrorIs(t, err, cortex.ErrNoToken)
+	for _, c := range []struct {
+		tensor string
+		at     int64 // in it
+		damage []byte
+	}{
+		{"output_norm.weight", 4, []byte{0xff, 0xff, 0xff, 0xff}},
+		{"blk.1.ffn_down.weight", 3 * 34, []byte{0x00, 0x7e}}, // the scale of a block, NaN
+		{"output.weight", 0, []byte{0x00, 0x7e}},              // which spoils one token only
+		{"blk.0.attn_k.weight", 0, []byte{0x00, 0x7c}},        // +Inf
+	} {
+		tensor, ok := f.Tensor(c.tensor)
+		require.True(t, ok)
+		data := slices.Clone(tiny())
+		copy(data[tensor.Offset+c.at:], c.damage)
+		bad, err := cortex.OpenBytes("bad", data, nil)
+		require.NoError(t, err)
+		for _, o := range []*cortex.GenerateOptions{nil, greedy(3)} {
+			for _, err := range bad.Generate(ctx, "abc", o) {
+				require.ErrorIs(t, err, cortex.ErrNoToken)
+				var e *format.Error
+				require.ErrorAs(t, err, &e)
+				require.Equal(t, []any{"bad", c.tensor, tensor.Offset + c.at}, []any{e.File, e.Tensor, e.Offset})
+			}
 		}
+		require.NoError(t, bad.Close())
 	}
 }
 

@@ -50,7 +50,7 @@ func (m *Model) embed(ctx context.Context, text string) ([]float32, error) {
 		square += v * v
 	}
 	if !(square > 0) || math.IsInf(square, 0) {
-		return nil, fmt.Errorf("%w: its hidden states are not numbers", ErrNoToken)
+		return nil, m.noNumbers(ctx)
 	}
 	out := make([]float32, len(sum))
 	for i, v := range sum {

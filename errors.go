@@ -1,6 +1,7 @@
 package cortex
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -15,12 +16,23 @@ var (
 	ErrClosed = errors.New("closed")
 	// ErrContextFull says that the tokens do not fit into the context any more.
 	ErrContextFull = model.ErrContextFull
-	// ErrNoToken says that no token can follow: every logit is NaN, as a
-	// damaged model gives, or -Inf, as a logit bias may.
+	// ErrNoToken says that no token can follow: the model's results are not
+	// numbers, or a logit bias forbids every token. Where a weight is not a
+	// number, a *format.Error that names it is wrapped too.
 	ErrNoToken = errors.New("no token can follow")
 	// ErrOptions says that an option has a value that makes no sense.
 	ErrOptions = errors.New("bad option")
 )
+
+func isNaN(v float32) bool { return v != v }
+
+// noNumbers explains results that are not numbers.
+func (m *Model) noNumbers(ctx context.Context) error {
+	if err := m.model.Damage(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrNoToken, err)
+	}
+	return fmt.Errorf("%w: the model's results are not numbers", ErrNoToken)
+}
 
 // MemoryError says that a memory limit cannot work. It wraps [ErrMemoryLimit].
 type MemoryError struct {

@@ -169,8 +169,14 @@ func (s *Session) generate(ctx context.Context, prompt string, opt *GenerateOpti
 		if err := s.advance(ctx, n == 1, o.Progress); err != nil {
 			return err
 		}
+		if n == 1 && slices.ContainsFunc(s.logits, isNaN) {
+			return s.m.noNumbers(ctx)
+		}
 		id := sampler.Sample(s.logits)
 		if id < 0 {
+			if slices.ContainsFunc(s.logits, isNaN) {
+				return s.m.noNumbers(ctx)
+			}
 			return ErrNoToken
 		}
 		sampler.Accept(id)

@@ -1,0 +1,51 @@
+package model
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/cortexsdr/cortex/format"
+)
+
+// Damage looks for a weight that is not a finite number, and returns an error
+// that names the tensor and the offset of the block that holds it, or nil. It
+// reads the whole model, so it is for the time when results make no sense.
+func (m *Model) Damage(ctx context.Context) error {
+	return m.src.Protect(func() error {
+		for _, t := range m.src.Tensors {
+			if !m.Uses(t.Name) {
+				continue
+			}
+			if err := m.damageOf(ctx, t); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (m *Model) damageOf(ctx context.Context, t format.Tensor) error {
+	const blocks = 64 // decoded at a time
+	var values [blocks * 256]float32
+	data := m.src.Data(t)
+	for at := 0; at < len(data); at += blocks * t.Type.BlockBytes() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		src := data[at:min(at+blocks*t.Type.BlockBytes(), len(data))]
+		dst := values[:len(src)/t.Type.BlockBytes()*t.Type.BlockSize()]
+		if err := format.Dequantize(dst, src, t.Type); err != nil {
+			return fmt.Errorf("tensor %s: %w", t.Name, err)
+		}
+		for i, v := range dst {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				block := at + i/t.Type.BlockSize()*t.Type.BlockBytes()
+				err := m.src.TensorError(t.Name, fmt.Sprintf("a weight is %v", v)).(*format.Error)
+				err.Offset += int64(block)
+				return err
+			}
+		}
+	}
+	return nil
+}
