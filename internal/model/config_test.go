@@ -138,6 +138,26 @@ func TestNewNamesTheTensor(t *testing.T) {
 	require.ErrorContains(t, err, "token_embd.weight: shape [256 320], want [256 319]")
 }
 
+// What no kernel and no decoder can read is refused before anything is read.
+func TestNewNamesTheType(t *testing.T) {
+	c := testmodel.Tiny()[0]
+	for _, tensor := range []string{"token_embd.weight", "blk.1.ffn_down.weight", "blk.0.attn_norm.weight"} {
+		src, err := loader.FromBytes("m.gguf", testmodel.Bytes(c))
+		require.NoError(t, err)
+		for i := range src.Tensors {
+			if src.Tensors[i].Name == tensor {
+				src.Tensors[i].Type = format.IQ2_XS
+			}
+		}
+		_, err = New(src, Options{Vocab: c.Vocab})
+		require.ErrorIs(t, err, format.ErrUnsupported, tensor)
+		var e *format.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, tensor, e.Tensor)
+		require.ErrorContains(t, err, "IQ2_XS")
+	}
+}
+
 func TestFrequencies(t *testing.T) {
 	r := RoPE{Dim: 8, Base: 10000, Scaling: "none", AttnFactor: 1}
 	f, scale := r.frequencies(nil)

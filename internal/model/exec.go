@@ -97,15 +97,15 @@ func newExec(m *Model, batch int) (*exec, error) {
 			}
 		}
 		st := step{Step: ps}
-		for i, w := range ps.W {
+		for _, w := range ps.W {
 			mat := matrix{block: w.Block, in: int(w.Shape[0]), out: int(w.Rows()), rowBytes: int(w.RowBytes())}
 			var ok bool
 			if mat.product, ok = product(w.Tensor); !ok {
 				return nil, unsupported(m.src, w.Tensor)
 			}
 			if ps.Op == plan.Embed {
-				if err := format.Dequantize(nil, nil, w.Type); err != nil {
-					return nil, unsupported(m.src, w.Tensor)
+				if err := checkDecoder(m.src, w.Tensor); err != nil {
+					return nil, err
 				}
 			} else {
 				if mat.gemm = mat.product.GEMM(); mat.gemm != nil {
@@ -117,13 +117,16 @@ func newExec(m *Model, batch int) (*exec, error) {
 					return nil, m.src.TensorError(w.Name, fmt.Sprintf("rows of %d values are not whole blocks of %d", mat.in, l.Block()))
 				}
 			}
-			if i < len(ps.V) && ps.V[i] != nil {
-				m.Layout.Pinned += 4 * int64(mat.out)
-			}
 			st.mats = append(st.mats, mat)
 		}
-		if ps.Op == plan.Norm {
-			m.Layout.Pinned += 4 * ps.V[0].Shape[0]
+		for _, v := range ps.V {
+			if v == nil {
+				continue
+			}
+			m.Layout.Pinned += 4 * v.Shape[0]
+			if err := checkDecoder(m.src, v.Tensor); err != nil {
+				return nil, err
+			}
 		}
 		e.steps = append(e.steps, st)
 	}
@@ -132,6 +135,14 @@ func newExec(m *Model, batch int) (*exec, error) {
 	}
 	m.Layout.Activations, m.Layout.PerWorker = e.bytes(), e.workerBytes()
 	return e, nil
+}
+
+// checkDecoder makes sure that the tensor's values can be decoded to float32.
+func checkDecoder(src *loader.Source, t format.Tensor) error {
+	if format.Dequantize(nil, nil, t.Type) != nil {
+		return unsupported(src, t)
+	}
+	return nil
 }
 
 func unsupported(src *loader.Source, t format.Tensor) error {
@@ -150,7 +161,7 @@ func (e *exec) checkRoPE() error {
 	if len(t.Shape) != 1 || t.Shape[0] != int64(e.m.RoPE.Dim/2) {
 		return e.m.src.TensorError(ropeDivisors, fmt.Sprintf("shape %v, want [%d]", t.Shape, e.m.RoPE.Dim/2))
 	}
-	return nil
+	return checkDecoder(e.m.src, t)
 }
 
 // bytes returns the size of the buffer that start allocates, but for the
