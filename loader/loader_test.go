@@ -79,6 +79,14 @@ func TestResidentServesTheFile(t *testing.T) {
 	require.Equal(t, int64(600_000), last)
 	require.Equal(t, int64(3), calls)
 
+	twice, err := NewResident(s, append(extents(s), extents(s)...))
+	require.NoError(t, err)
+	require.NoError(t, twice.Warm(func(done, total int64) {
+		last = done
+		require.Equal(t, int64(600_000), total)
+	}))
+	require.Equal(t, int64(600_000), last, "every block once")
+
 	require.NoError(t, s.Close())
 	_, err = r.Acquire(0)
 	require.ErrorIs(t, err, ErrClosed)

@@ -56,11 +56,17 @@ func (r *Resident) Warm(progress func(done, total int64)) error {
 		progress = func(done, total int64) {}
 	}
 	var done, total int64
-	for _, e := range r.order {
-		total += e.Size
+	var once []int // blocks; one that is read twice in a pass (a tied embedding) counts once
+	seen := map[Extent]bool{}
+	for i, e := range r.order {
+		if !seen[e] {
+			seen[e] = true
+			once = append(once, i)
+			total += e.Size
+		}
 	}
 	return r.src.Protect(func() error {
-		for i := range r.order {
+		for _, i := range once {
 			b, err := r.Acquire(i)
 			if err != nil {
 				return err
