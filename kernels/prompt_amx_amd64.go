@@ -141,16 +141,33 @@ func (a *amxType) run(p *Product, y []float32, stride int, w []byte, rows int, p
 			steps := ceil(values, amxStep)
 			x := packed[(groups*(k/amxStep)+t/amxGroup*steps)*a.stepBytes():]
 			for r := 0; r < rows; r += amxRows {
-				a.unpack(panel, w[r*rowBytes+k/p.block*p.blockBytes:], rowBytes, min(amxRows, rows-r), values)
-				a.dot(sums[r/amxRows*sumBytes:], panel, x, vectors, steps, k == 0)
+				at := w[r*rowBytes+k/p.block*p.blockBytes:]
+				a.multiply(sums[r/amxRows*sumBytes:], panel, at, rowBytes, min(amxRows, rows-r), values, x, vectors, k == 0)
 			}
 		}
 		for i := 0; i < vectors; i += 16 {
-			for r := 0; r < rows; r += 16 {
-				tile := sums[r/amxRows*sumBytes+i/amxGroup*4*amxTile+(r%amxRows/16*2+i%amxGroup/16)*amxTile:]
-				storeTile_amx(y[(t+i)*stride+r:], stride, tile, min(16, rows-r), min(16, vectors-i))
-			}
+			storeTiles(y[(t+i)*stride:], stride, sums[i/amxGroup*4*amxTile+i%amxGroup/16*amxTile:], sumBytes, rows, min(16, vectors-i))
 		}
+	}
+}
+
+// multiply multiplies the first values of up to 32 rows with all vectors. Like
+// storeTiles it is a function of its own, and not inlined, because calls are
+// where the garbage collector can stop a goroutine.
+//
+//go:noinline
+func (a *amxType) multiply(sums, panel, w []byte, rowBytes, rows, values int, x []byte, vectors int, first bool) {
+	a.unpack(panel, w, rowBytes, rows, values)
+	a.dot(sums, panel, x, vectors, ceil(values, amxStep), first)
+}
+
+// storeTiles stores the sums of up to 16 vectors and all rows.
+//
+//go:noinline
+func storeTiles(y []float32, stride int, sums []byte, sumBytes, rows, vectors int) {
+	for r := 0; r < rows; r += 16 {
+		tile := sums[r/amxRows*sumBytes+r%amxRows/16*2*amxTile:]
+		storeTile_amx(y[r:], stride, tile, min(16, rows-r), vectors)
 	}
 }
 
