@@ -94,7 +94,10 @@ func (g *wideGEMM) run(y []float32, stride int, w []byte, rows int, packed []flo
 }
 
 // unpack fills a panel with the first values of some rows. What the panel holds
-// of rows that are missing is of no interest.
+// of rows that are missing is of no interest. It is not inlined because calls are
+// where the garbage collector can stop a goroutine.
+//
+//go:noinline
 func (g *wideGEMM) unpack(panel []float32, w []byte, rowBytes, rows, values int) {
 	whole, size := values/wideSquare*wideSquare, g.product.blockBytes
 	if whole > 0 {
