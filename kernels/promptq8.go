@@ -69,8 +69,8 @@ func putU64(b []byte, x uint64) { binary.LittleEndian.PutUint64(b, x) }
 // each with a fifth bit, less c.
 func unpackNibbles(q, w []byte, fifth uint32, c uint64) {
 	const mask = 15 * bytes01
-	a, b := u64(w), u64(w[8:])
 	_, _ = q[31], w[15]
+	a, b := u64(w), u64(w[8:])
 	putU64(q, less(a&mask|spread(fifth), c))
 	putU64(q[8:], less(b&mask|spread(fifth>>8), c))
 	putU64(q[16:], less(a>>4&mask|spread(fifth>>16), c))
@@ -130,13 +130,8 @@ func unpackQ8_0(r q8Row, w []byte) {
 	}
 }
 
-// unpackLevels writes the levels of the low halves of w, then of the high ones.
-func unpackLevels(q, w []byte, levels *[16]int8) {
-	q = q[:32]
-	for j, b := range w[:16] {
-		q[j], q[j+16] = byte(levels[b&15]), byte(levels[b>>4])
-	}
-}
+// unpackLevels writes 32 weights that are 4-bit indices of levels.
+func unpackLevels(q, w []byte, levels *[16]int8) { levelsQ8_avx2(q[:32], w[:16], levels) }
 
 func unpackIQ4_NL(r q8Row, w []byte) {
 	for b := range r.d {

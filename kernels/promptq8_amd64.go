@@ -37,20 +37,16 @@ type q8Packing struct {
 	width  int // bytes of a value
 }
 
-var q8Packings = map[q8Packing]*packing{}
-
-func newQ8Packing(name string, p q8Packing) *packing {
-	pk := &packing{name: name, group: q8Group, bytes: p.bytes, pack: p.pack}
-	q8Packings[p] = pk
-	return pk
+var q8Packings = map[q8Packing]*packing{
+	{Q8x32, 1}:  q8Packing{Q8x32, 1}.packing("q8x32"),
+	{Q8x256, 1}: q8Packing{Q8x256, 1}.packing("q8x256"),
+	{Q8x32, 2}:  q8Packing{Q8x32, 2}.packing("q8x32wide"),
+	{Q8x256, 2}: q8Packing{Q8x256, 2}.packing("q8x256wide"),
 }
 
-var (
-	packingQ8x32      = newQ8Packing("q8x32", q8Packing{Q8x32, 1})
-	packingQ8x256     = newQ8Packing("q8x256", q8Packing{Q8x256, 1})
-	packingQ8x32wide  = newQ8Packing("q8x32wide", q8Packing{Q8x32, 2})
-	packingQ8x256wide = newQ8Packing("q8x256wide", q8Packing{Q8x256, 2})
-)
+func (p q8Packing) packing(name string) *packing {
+	return &packing{name: name, group: q8Group, bytes: p.bytes, pack: p.pack}
+}
 
 // The floats that follow the numbers of 32 values of four vectors: their scale,
 // the scale times their sum, and in the layout Q8x256 the same with the sums of
@@ -301,6 +297,7 @@ var panelRows = map[string]func(panel, mins, q, w []byte, blocks, groupBytes int
 	"Q4_0": panelQ4_0_avx2,
 	"Q8_0": panelQ8_0_avx2,
 	"Q4_K": panelQ4_K_avx2,
+	"Q5_K": panelQ5_K_avx2,
 	"Q6_K": panelQ6_K_avx2,
 }
 
@@ -393,4 +390,13 @@ func panelQ8_0_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool
 func panelQ4_K_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
 
 //go:noescape
+func panelQ5_K_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+
+//go:noescape
 func panelQ6_K_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+
+// levelsQ8_avx2 writes the levels of the low halves of 16 bytes, then those of
+// the high ones.
+//
+//go:noescape
+func levelsQ8_avx2(q, w []byte, levels *[16]int8)
