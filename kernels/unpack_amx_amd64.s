@@ -72,6 +72,8 @@ row:
 	ROW
 step:
 	MASKS
+	PREFETCH
+	PREFETCHT0 64(SI)(R9*8)
 	VMOVUPS.Z (SI), K2, Z0
 	VMOVUPS.Z 64(SI), K3, Z1
 	SPLIT
@@ -88,6 +90,7 @@ row:
 	ROW
 step:
 	MASKS
+	PREFETCH
 	VCVTPH2PS.Z (SI), K2, Z0
 	VCVTPH2PS.Z 32(SI), K3, Z1
 	SPLIT
@@ -103,6 +106,7 @@ TEXT ·unpackBF16_amx(SB), NOSPLIT, $0-72
 row:
 	ROW
 step:
+	PREFETCH
 	KXNORD K2, K2, K2
 	CMPQ   CX, $32
 	JGE    whole
