@@ -10,7 +10,7 @@
 // operation means, and rows in assembly that compute the same. A row belongs to
 // an instruction set level (see [ISA]); when the program starts, the row of the
 // highest level that the processor has becomes the active one. The environment
-// variable CORTEX_ISA lowers the level: ref, avx2, avx512 and avx512vnni on
+// variable CORTEX_ISA lowers the level: ref, avx2, avx512, avx512vnni and amx on
 // amd64, ref, neon, dotprod and i8mm on arm64. [Rows] lists all of it.
 //
 // To add a row: write the assembly body operation_isa with the Go signature of
