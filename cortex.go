@@ -113,6 +113,9 @@ func open(src *loader.Source, opt *Options) (*Model, error) {
 		}
 		o.Logger.Info("model opened", "model", src.Name(), "context", m.plan.ContextLength, "batch", m.plan.BatchSize,
 			"threads", m.plan.Threads, "memory", m.budget.Used(), "limit", m.budget.Limit())
+		if n := m.plan.ContextLength; o.ContextLength == 0 && n < m.model.ContextLength {
+			o.Logger.Warn("context is shorter than the model allows", "model", src.Name(), "context", n, "trained", m.model.ContextLength)
+		}
 	}
 
 	m.pool = workers.New(o.Threads)
@@ -242,7 +245,7 @@ func (m *Model) Generate(ctx context.Context, prompt string, o *GenerateOptions)
 	return func(yield func(Token, error) bool) {
 		s, err := m.NewSession()
 		if err != nil {
-			yield(Token{}, err)
+			yield(Token{ID: -1}, err)
 			return
 		}
 		defer s.Close()

@@ -313,7 +313,9 @@ func TestMemoryLimit(t *testing.T) {
 	newSession(t, m)
 
 	// What is not asked for shrinks to fit, and so does the layout that is shown.
-	m = open(t, &cortex.Options{MemoryLimit: e.Need})
+	var log strings.Builder
+	m = open(t, &cortex.Options{MemoryLimit: e.Need, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.Contains(t, log.String(), "context is shorter")
 	p := m.Plan()
 	require.LessOrEqual(t, p.Total(), e.Need)
 	require.GreaterOrEqual(t, p.ContextLength, 256)
@@ -337,8 +339,9 @@ func TestClosed(t *testing.T) {
 	for _, err := range s.Generate(ctx, "abc", nil) {
 		require.ErrorIs(t, err, cortex.ErrClosed)
 	}
-	for _, err := range m.Generate(ctx, "abc", nil) {
+	for tok, err := range m.Generate(ctx, "abc", nil) {
 		require.ErrorIs(t, err, cortex.ErrClosed)
+		require.Equal(t, cortex.Token{ID: -1}, tok)
 	}
 	_, err = m.NewSession()
 	require.ErrorIs(t, err, cortex.ErrClosed)

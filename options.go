@@ -39,7 +39,7 @@ type Options struct {
 	Progress func(Progress)
 
 	// Logger, if not nil, is told what may be of interest: tensors that are
-	// not used, a context cut short.
+	// not used, a context that is shorter than the model allows.
 	Logger *slog.Logger
 }
 
@@ -177,6 +177,7 @@ type GenerateOptions struct {
 	IgnoreEnd bool
 
 	// Progress, if not nil, is called while the prompt is read, from the
-	// goroutine that ranges over the tokens.
+	// goroutine that ranges over the tokens. It is that session's turn: a call
+	// that needs the model's turn as well, such as Generate, would wait forever.
 	Progress func(Progress)
 }

@@ -16,7 +16,7 @@ import (
 
 // Token is one generated token.
 type Token struct {
-	ID int32 // -1 for text that was held back until the end
+	ID int32 // -1 for text that was held back until the end, and with an error
 	// Text is what the token adds to the text. It is empty while a character
 	// is incomplete or while a stop text may have begun; what was held back
 	// comes with a later token.
@@ -278,7 +278,8 @@ func (s *Session) run(ctx context.Context, p model.Pass, prompt bool) error {
 // each with the logits of the last want of them, in order: i is the token's index
 // in ids, logits holds one value per token of the vocabulary, for the token that
 // would follow, and is valid during the call only. An error of each ends the
-// evaluation.
+// evaluation. While each runs it is the session's turn: a call of each that needs
+// the model's turn as well, such as Generate, would wait forever.
 //
 // It serves scoring and measuring; [Session.Generate] is the way to text. Errors
 // are those of Generate.

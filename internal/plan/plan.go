@@ -93,15 +93,6 @@ func (p *Plan) BytesPerPass(n int) (bytes int64) {
 	return bytes
 }
 
-// ActivationWidth returns the sum of the widths of all slots: the float32
-// values that one token of a batch occupies.
-func (p *Plan) ActivationWidth() (values int) {
-	for _, s := range p.Slots {
-		values += s.Width
-	}
-	return values
-}
-
 // Builder writes a plan. Its methods append one step each; a tensor that is
 // missing or has the wrong shape is remembered as the error that Plan returns.
 type Builder struct {

@@ -39,7 +39,7 @@ func TestBuilder(t *testing.T) {
 	require.NoError(t, err)
 
 	require.Equal(t, 1, p.Layers)
-	require.Equal(t, 4+4+6+2+10, p.ActivationWidth())
+	require.Equal(t, []SlotInfo{{"x", 4}, {"h", 4}, {"y", 6}, {"z", 2}, {"out", 10}}, p.Slots)
 	require.Equal(t, []Block{
 		{Tensor: "embd.weight", Size: 160, Lookup: true, RowBytes: 16},
 		{Tensor: "blk.0.a.weight", Part: 1, Offset: 64, Size: 48, RowBytes: 8},
