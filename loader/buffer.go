@@ -3,15 +3,13 @@ package loader
 import (
 	"fmt"
 	"unsafe"
-
-	"github.com/edsrzf/mmap-go"
 )
 
 // Buffer is zeroed memory outside the Go heap, which the system commits page by
 // page as it is written to: for KV caches, activations and streaming rings,
 // whose sizes would otherwise drive the garbage collector.
 type Buffer struct {
-	region mmap.MMap
+	region []byte
 	used   int64
 }
 
@@ -23,11 +21,11 @@ func NewBuffer(size int64) (*Buffer, error) {
 	if size < 0 || size != int64(int(size)) {
 		return nil, fmt.Errorf("loader: cannot allocate %d bytes", size)
 	}
-	m, err := mmap.MapRegion(nil, int(size), mmap.RDWR, mmap.ANON, 0)
+	region, err := allocate(int(size))
 	if err != nil {
 		return nil, fmt.Errorf("loader: allocate %d bytes: %w", size, err)
 	}
-	return &Buffer{region: m}, nil
+	return &Buffer{region: region}, nil
 }
 
 // Close gives the memory back. Slices taken from the buffer are invalid after it.
@@ -35,7 +33,7 @@ func (b *Buffer) Close() error {
 	if b.region == nil {
 		return nil
 	}
-	err := b.region.Unmap()
+	err := free(b.region)
 	b.region, b.used = nil, 0
 	return err
 }
