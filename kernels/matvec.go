@@ -3,6 +3,7 @@ package kernels
 import (
 	"fmt"
 	"math"
+	"unsafe"
 )
 
 // RowGroup is the number of rows that some products multiply together. Tiles of a
@@ -179,6 +180,23 @@ func floatEach(one func(y []float32, w []byte, x []float32)) floatMV {
 	return func(y []float32, w []byte, x []float32, sh shape) {
 		for t := range sh.m {
 			one(y[t*sh.stride:][:sh.rows], w, x[t*sh.n:][:sh.n])
+		}
+	}
+}
+
+// A floatBody multiplies rows of float weights with m vectors, 1, 2 or 4.
+type floatBody func(y *float32, stride int, w *byte, rows int, x *float32, m, n int)
+
+// floatVectors makes a product of a body.
+func floatVectors(body floatBody) floatMV {
+	return func(y []float32, w []byte, x []float32, sh shape) {
+		for t := 0; t < sh.m; {
+			m := min(4, sh.m-t)
+			if m == 3 {
+				m = 2
+			}
+			body(&y[t*sh.stride], sh.stride, unsafe.SliceData(w), sh.rows, unsafe.SliceData(x[t*sh.n:]), m, sh.n)
+			t += m
 		}
 	}
 }

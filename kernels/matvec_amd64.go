@@ -2,9 +2,9 @@ package kernels
 
 // addMatVecRows adds the rows of the products, lowest level first.
 func addMatVecRows() {
-	products["F32"].float.add(avx2, floatEach(matvecF32_avx2))
-	products["F16"].float.add(avx2, floatEach(matvecF16_avx2))
-	products["BF16"].float.add(avx2, floatEach(matvecBF16_avx2))
+	products["F32"].float.add(avx2, floatVectors(matvecF32_avx2))
+	products["F16"].float.add(avx2, floatVectors(matvecF16_avx2))
+	products["BF16"].float.add(avx2, floatVectors(matvecBF16_avx2))
 	for _, b := range []struct {
 		typ          string
 		most         int // vectors of the AVX2 body
@@ -32,13 +32,13 @@ func addMatVecRows() {
 }
 
 //go:noescape
-func matvecF32_avx2(y []float32, w []byte, x []float32)
+func matvecF32_avx2(y *float32, stride int, w *byte, rows int, x *float32, m, n int)
 
 //go:noescape
-func matvecF16_avx2(y []float32, w []byte, x []float32)
+func matvecF16_avx2(y *float32, stride int, w *byte, rows int, x *float32, m, n int)
 
 //go:noescape
-func matvecBF16_avx2(y []float32, w []byte, x []float32)
+func matvecBF16_avx2(y *float32, stride int, w *byte, rows int, x *float32, m, n int)
 
 //go:noescape
 func matvecQ4_0_avx2(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
