@@ -81,6 +81,17 @@ func (g *GEMM) Key() string { return g.packing.name }
 // RowTile returns the most rows of a tile. Tiles of as many rows are the fastest.
 func (g *GEMM) RowTile() int { return g.rowTile }
 
+// TileRows returns how many rows the tiles of a matrix should have if workers
+// share them: as many tiles for each of them, as large as possible.
+func (g *GEMM) TileRows(rows, workers int) int {
+	const multiple = 32 // of what the kernels multiply at a time
+	tiles := ceil(ceil(rows, g.rowTile), workers) * workers
+	return min(g.rowTile, ceil(ceil(rows, tiles), multiple)*multiple)
+}
+
+// ceil returns how many pieces of the given size hold n values.
+func ceil(n, size int) int { return (n + size - 1) / size }
+
 // PackedBytes returns the size of m packed activation vectors of n values.
 func (g *GEMM) PackedBytes(m, n int) int64 { return g.packing.bytes(m, n) + line - 1 }
 

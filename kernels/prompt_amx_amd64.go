@@ -27,7 +27,7 @@ const (
 	// amxVectors are multiplied with one unpacking of the weights: their sums with a tile of rows, and one depth of
 	// their values, must fit in the second cache.
 	amxVectors = 512
-	amxRowTile = 256
+	amxRowTile = 512
 	// amxPanelEnd is what unpackers may use behind the panel.
 	amxPanelEnd = 1024
 )
@@ -56,9 +56,6 @@ func (p *amxPacking) stepBytes() int { return 2 * amxTile * p.planes }
 func (p *amxPacking) bytes(m, n int) int64 {
 	return int64(ceil(m, amxGroup)) * int64(ceil(n, amxStep)) * int64(p.stepBytes())
 }
-
-// ceil returns how many pieces of the given size hold n values.
-func ceil(n, size int) int { return (n + size - 1) / size }
 
 func (p *amxPacking) pack(dst []byte, x []float32, m, n, from, to int) {
 	convert := packBF16_amx

@@ -161,6 +161,16 @@ func TestDequantize(t *testing.T) {
 	}
 }
 
+func TestTileRows(t *testing.T) {
+	g := &GEMM{rowTile: 512}
+	for _, c := range []struct{ rows, workers, want int }{
+		{2048, 1, 512}, {2048, 2, 512}, {2048, 8, 256}, {256, 2, 128}, {5632, 2, 480}, {5632, 3, 480}, {33, 2, 32}, {1, 4, 32}, {32000, 2, 512},
+	} {
+		per := g.TileRows(c.rows, c.workers)
+		require.Equal(t, c.want, per, "%d rows, %d workers", c.rows, c.workers)
+	}
+}
+
 // TestGEMMSplit checks that a result has the same bits whatever the other
 // vectors are, how the rows are split into tiles and how the packing is shared.
 func TestGEMMSplit(t *testing.T) {
