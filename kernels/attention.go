@@ -30,6 +30,7 @@ type panelProduct[T float32 | uint16] = func(c, a []float32, b []T, s PanelShape
 var (
 	panelsF32 = newFamily("panels", "F32", mulPanels_ref(func(v float32) float32 { return v }))
 	panelsF16 = newFamily("panels", "F16", mulPanels_ref(f16ToF32))
+	manyF16   = newFamily("manyPanels", "F16", &manyPanels{manyPanelsScratch_ref, manyPanelsF16_ref})
 	q8Columns = newFamily("q8Columns", "", q8Columns_ref)
 	q8Rows    = newFamily("q8Rows", "", q8Rows_ref)
 )
@@ -66,6 +67,34 @@ func MulPanelsF16(c, a []float32, b []uint16, s PanelShape) {
 		panelsF16.fn(c, a, b, s)
 	}
 }
+
+// MulManyPanelsF16 is [MulPanelsF16] for many rows at once. Where a row of this
+// operation works in tiles of the matrix, a is rounded to 16 bits and the order
+// of the additions is another: steps of 32 of the depth are added one after the
+// other. A result still has the same bits whatever the other rows and columns
+// are, and zeros at the end of the depth change nothing. scratch holds at least
+// ManyPanelsScratch(s.Depth, s.Panels) bytes.
+func MulManyPanelsF16(c, a []float32, b []uint16, s PanelShape, scratch []byte) {
+	if s.cut(&c, &a, len(b)) {
+		manyF16.fn.run(c, a, b, s, first(scratch, manyF16.fn.scratch(s.Depth, s.Panels)))
+	}
+}
+
+// ManyPanelsScratch returns the size of the memory that MulManyPanelsF16 needs
+// for itself.
+func ManyPanelsScratch(depth, panels int) int { return manyF16.fn.scratch(depth, panels) }
+
+// manyPanels is a row of MulManyPanelsF16.
+type manyPanels struct {
+	scratch func(depth, panels int) int
+	run     func(c, a []float32, b []uint16, s PanelShape, scratch []byte)
+}
+
+// The reference is whatever multiplies few rows.
+
+func manyPanelsScratch_ref(int, int) int { return 0 }
+
+func manyPanelsF16_ref(c, a []float32, b []uint16, s PanelShape, _ []byte) { panelsF16.fn(c, a, b, s) }
 
 // cut panics unless the operands hold the shape, does what there is to do if the
 // depth is zero, and reports whether anything is left to do.

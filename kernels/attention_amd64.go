@@ -10,6 +10,7 @@ func addAttentionRows() {
 	q8Rows.add(avx2, q8Rows_avx2)
 	q8Rows.add(avx512, q8Rows_avx512)
 	expSum.add(avx512, expSum_avx512)
+	manyF16.add(amx, &manyPanels{manyPanelsScratch_amx, manyPanelsF16_amx})
 }
 
 //go:noescape

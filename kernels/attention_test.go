@@ -14,9 +14,10 @@ import (
 func attentionWalks() []walker {
 	return []walker{
 		panelWalk[float32]{walk[panelProduct[float32]]{panelsF32, upTo(130)[1:], 0,
-			panelProblem(func(r *rand.Rand, n int) ([]float32, operand) { return vectors(r, false, n) }), callPanels[float32]}},
+			panelProblem(1, func(r *rand.Rand, n int) ([]float32, operand) { return vectors(r, false, n) }), callPanels[float32]}},
 		panelWalk[uint16]{walk[panelProduct[uint16]]{panelsF16, upTo(130)[1:], 0,
-			panelProblem(func(r *rand.Rand, n int) ([]float32, operand) { return vectors(r, true, n) }), callPanels[uint16]}},
+			panelProblem(1, func(r *rand.Rand, n int) ([]float32, operand) { return vectors(r, true, n) }), callPanels[uint16]}},
+		manyWalk(),
 		q8Walk(q8Columns, func(rows int) int { return (rows + 31) / 32 * 16 }),
 		q8Walk(q8Rows, func(rows int) int { return rows }),
 	}
@@ -56,7 +57,30 @@ func (w panelWalk[T]) bench(b *testing.B) {
 	}
 }
 
-func panelProblem(random func(r *rand.Rand, n int) ([]float32, operand)) func(r *rand.Rand, depth int) problem {
+// manyWalk allows for a being rounded to 16 bits.
+func manyWalk() walker {
+	exact := panelProblem(1<<8, func(r *rand.Rand, n int) ([]float32, operand) { return vectors(r, true, n) })
+	lengths := upTo(130)
+	return walk[*manyPanels]{manyF16, lengths[1 : len(lengths)-1], 256,
+		func(r *rand.Rand, depth int) problem {
+			p := exact(r, depth)
+			s := panelShape(p.ops[3])
+			scratch := 0
+			for _, row := range manyF16.rows {
+				scratch = max(scratch, row.fn.scratch(s.Depth, s.Panels))
+			}
+			p.ops = append(p.ops, out(make([]byte, scratch)))
+			return p
+		},
+		func(m *manyPanels, o []operand) {
+			s := panelShape(o[3])
+			m.run(as[float32](o[0]), as[float32](o[1]), as[uint16](o[2]), s, o[4].data[len(o[4].data)-m.scratch(s.Depth, s.Panels):])
+		}}
+}
+
+// panelProblem allows errors of that many units in the last of 24 bits of the sum
+// of absolute values.
+func panelProblem(ulps float64, random func(r *rand.Rand, n int) ([]float32, operand)) func(r *rand.Rand, depth int) problem {
 	return func(r *rand.Rand, depth int) problem {
 		s := PanelShape{Rows: depth%37 + 1, Depth: depth, Panels: depth%3 + 1, Add: depth%2 == 0}
 		s.StrideA = depth + r.IntN(3)*5
@@ -77,7 +101,7 @@ func panelProblem(random func(r *rand.Rand, n int) ([]float32, operand)) func(r 
 			for i := range depth {
 				sum += math.Abs(float64(a[row*s.StrideA+i]) * float64(b[col/PanelWidth*s.StrideB+i*PanelWidth+col%PanelWidth]))
 			}
-			return eps * sum
+			return ulps * eps * sum
 		}
 		return problem{[]operand{out(c), in(a), data, in(s.numbers())}, len(data.data), within(0, bound)}
 	}

@@ -23,12 +23,14 @@ import (
 // few tiles, as in decoding, workers can share the chunks of one
 // (Flash-Decoding, Dao et al. 2023). Chunks depend on the token's position only,
 // and a row's sum on nothing else in its tile: results are the same bits however
-// the work is shared out.
+// the work is shared out. As with the other products, passes of many tokens may
+// use kernels of their own (see kernels.MulManyPanelsF16).
 
 const (
 	// maxChunks bounds the chunks of a token: they become longer with the
-	// context, from one page on.
-	maxChunks = 16
+	// context, from leastChunk tokens on.
+	maxChunks  = 16
+	leastChunk = 2 * pageTokens
 
 	// blockRows is about how many queries a tile has, and maxBlock the most
 	// tokens: enough to make little of reading and widening keys and values.
@@ -38,6 +40,9 @@ const (
 	// partRows is the number of rows of chunks that there is room for when
 	// chunks are shared out, per worker.
 	partRows = 256
+
+	// manyStep is the number of tokens of a step of the kernels for many rows.
+	manyStep = 32
 
 	// tilesPerWorker is the number of tiles from which on chunks are not shared out.
 	tilesPerWorker = 4
@@ -65,6 +70,7 @@ type attentionWork struct {
 	q       []float32 // [row][key dim], scaled
 	p       []float32 // [row][pageTokens]: scores, then their exponentials
 	wide    []float32 // a panel of keys or values
+	many    []byte    // scratch of the kernels for many rows
 	sums    partials  // of all chunks so far and of the last one
 	spans   []span
 	rounded rounded
@@ -98,7 +104,11 @@ func (a *attention) workerBytes(c *Config) int64 {
 	var r rounded
 	rows := a.rows()
 	return loader.SizeOf[float32](rows*c.KeyDim) + loader.SizeOf[float32](rows*pageTokens) +
-		loader.SizeOf[float32](max(c.KeyDim, pageTokens)*panel) + a.partialBytes(2*rows) + a.partialBytes(partRows) + r.bytes(c)
+		loader.SizeOf[float32](max(c.KeyDim, pageTokens)*panel) + loader.SizeOf[byte](a.manyBytes(c)) + a.partialBytes(2*rows) + a.partialBytes(partRows) + r.bytes(c)
+}
+
+func (a *attention) manyBytes(c *Config) int {
+	return max(kernels.ManyPanelsScratch(c.KeyDim, pageTokens/panel), kernels.ManyPanelsScratch(pageTokens, a.stride/panel))
 }
 
 func (a *attention) partialBytes(rows int) int64 {
@@ -114,6 +124,7 @@ func (a *attention) take(buf *loader.Buffer, c *Config, workers int) {
 			q:     loader.Take[float32](buf, rows*c.KeyDim),
 			p:     loader.Take[float32](buf, rows*pageTokens),
 			wide:  loader.Take[float32](buf, max(c.KeyDim, pageTokens)*panel),
+			many:  loader.Take[byte](buf, a.manyBytes(c)),
 			sums:  a.takePartials(buf, 2*rows),
 			spans: make([]span, 0, 2*a.block+1),
 		}
@@ -188,7 +199,7 @@ func (e *exec) attentionBlock(tile int) (b attentionBlock) {
 	if a.window > 0 {
 		pages = min(pages, ceil(a.window, pageTokens)+1)
 	}
-	b.chunk = pageTokens
+	b.chunk = leastChunk
 	for pages*pageTokens > maxChunks*b.chunk {
 		b.chunk *= 2
 	}
@@ -274,7 +285,7 @@ func (e *exec) sumChunk(b *attentionBlock, w *attentionWork, sums partials, chun
 		cell := e.kv.cell(e.step.Layer, page, b.head)
 		from, _ := reads(0)
 		_, to := reads(tokens - 1)
-		e.kv.scores(w.p, w.q, tokens*a.group, cell, from, to, w.wide)
+		e.kv.scores(w.p, w.q, tokens*a.group, cell, from, to, w, e.many)
 		for t := range tokens {
 			if from, to := reads(t); from < to {
 				for r := t * a.group; r < (t+1)*a.group; r++ {
@@ -283,34 +294,59 @@ func (e *exec) sumChunk(b *attentionBlock, w *attentionWork, sums partials, chun
 			}
 		}
 
-		// What all tokens read is summed together, what is before and behind it
-		// for each token. A token never touches a value that it does not read.
-		from, _ = reads(tokens - 1)
-		_, to = reads(0)
 		spans := w.spans[:0]
-		add := func(t, n, from, to int) {
-			if from < to {
-				spans = append(spans, span{t * a.group, n * a.group, from, to})
-			}
-		}
-		if from >= to {
-			for t := range tokens {
-				from, to := reads(t)
-				add(t, 1, from, to)
-			}
+		if e.many == manyAtOnce && e.kv.typ == KVF16 {
+			spans = append(spans, a.wholeSpan(w.p, tokens, reads))
 		} else {
-			for t := range tokens {
-				before, _ := reads(t)
-				add(t, 1, before, from)
-			}
-			add(0, tokens, from, to)
-			for t := range tokens {
-				_, behind := reads(t)
-				add(t, 1, to, behind)
-			}
+			spans = a.exactSpans(spans, tokens, reads)
 		}
-		e.kv.accum(sums.y, w.p, a.stride, cell, spans, w.wide)
+		e.kv.accum(sums.y, w.p, a.stride, cell, spans, w, e.many)
 	}
+}
+
+// wholeSpan is of all that any token of a block reads of a page, in steps of
+// manyStep tokens. What a token does not read gets the weight 0, so it must be
+// finite in the cache.
+func (a *attention) wholeSpan(p []float32, tokens int, reads func(t int) (from, to int)) span {
+	from, _ := reads(0)
+	_, to := reads(tokens - 1)
+	from -= from % manyStep
+	for r := range tokens * a.group {
+		first, end := reads(r / a.group)
+		row := p[r*pageTokens:][:pageTokens]
+		clear(row[from:min(first, to)])
+		clear(row[max(from, min(end, to)):to])
+	}
+	return span{0, tokens * a.group, from, to}
+}
+
+// exactSpans are of what the tokens of a block read of a page: what all of them
+// read together, and what is before and behind it for each token.
+func (a *attention) exactSpans(spans []span, tokens int, reads func(t int) (from, to int)) []span {
+	add := func(t, n, from, to int) {
+		if from < to {
+			spans = append(spans, span{t * a.group, n * a.group, from, to})
+		}
+	}
+	from, _ := reads(tokens - 1)
+	_, to := reads(0)
+	if from >= to {
+		for t := range tokens {
+			from, to := reads(t)
+			add(t, 1, from, to)
+		}
+		return spans
+	}
+	for t := range tokens {
+		before, _ := reads(t)
+		add(t, 1, before, from)
+	}
+	add(0, tokens, from, to)
+	for t := range tokens {
+		_, behind := reads(t)
+		add(t, 1, to, behind)
+	}
+	return spans
 }
 
 // exp replaces scores by their exponentials relative to the largest score of the

@@ -135,6 +135,12 @@ var attentionShapes = []Config{
 	{Layers: 1, Heads: 80, KVHeads: 1, KeyDim: 8, ValueDim: 16}, // more rows than blockRows
 }
 
+// kvStores are the types of a cache, and the tilings that make a difference to them.
+var kvStores = []struct {
+	typ  KVType
+	many tiling
+}{{KVF16, oneByOne}, {KVF16, manyAtOnce}, {KVF32, oneByOne}, {KVQ8, oneByOne}}
+
 // The formula for every shape, type and window, over several pages.
 func TestAttentionEqualsFormula(t *testing.T) {
 	const tokens = 600
@@ -146,13 +152,14 @@ func TestAttentionEqualsFormula(t *testing.T) {
 				continue
 			}
 			c.Windows = []int{window, window}
-			for _, typ := range []KVType{KVF16, KVF32, KVQ8} {
-				b := newAttentionBench(t, c, typ, tokens, tokens, 2)
+			for _, store := range kvStores {
+				b := newAttentionBench(t, c, store.typ, tokens, tokens, 2)
+				b.e.many = store.many
 				got := s.all(t, b, tokens, 3, 250, tokens)
 				w := c.Heads * c.ValueDim
 				for _, pos := range []int{0, 1, 2, 3, 15, 16, 100, 252, 253, 255, 256, 257, 511, 512, 599} {
-					require.Less(t, distance(got[pos*w:][:w], s.naive(&c, pos, window)), most[typ],
-						"%+v, %v, window %d, position %d", c, typ, window, pos)
+					require.Less(t, distance(got[pos*w:][:w], s.naive(&c, pos, window)), most[store.typ],
+						"%+v, %+v, window %d, position %d", c, store, window, pos)
 				}
 			}
 		}
@@ -165,34 +172,40 @@ func TestAttentionEqualsFormula(t *testing.T) {
 func TestAttentionSameBits(t *testing.T) {
 	for _, test := range []struct {
 		c       Config
-		tokens  int
+		before  int // tokens in a first batch
+		tokens  int // after it
 		windows []int
 	}{
-		{Config{Layers: 1, Heads: 8, KVHeads: 1, KeyDim: 64, ValueDim: 64}, 700, []int{0, 300}},
-		{Config{Layers: 1, Heads: 2, KVHeads: 2, KeyDim: 32, ValueDim: 48}, 700, []int{0, 100}},
-		{Config{Layers: 1, Heads: 2, KVHeads: 1, KeyDim: 8, ValueDim: 16}, maxChunks*pageTokens + 300, []int{0, 4300}},
+		{Config{Layers: 1, Heads: 8, KVHeads: 1, KeyDim: 64, ValueDim: 64}, 0, leastChunk + 100, []int{0, 300}},
+		{Config{Layers: 1, Heads: 2, KVHeads: 2, KeyDim: 32, ValueDim: 48}, leastChunk - 200, leastChunk, []int{0, 100}},
+		{Config{Layers: 1, Heads: 2, KVHeads: 1, KeyDim: 8, ValueDim: 16}, maxChunks*leastChunk - 100, 200, []int{0, maxChunks*leastChunk/2 + 10}},
 	} {
-		for _, window := range test.windows {
-			for _, typ := range []KVType{KVF16, KVF32, KVQ8} {
-				if testing.Short() && (typ == KVF32 || test.tokens > 1000 && window > 0) {
+		for i, window := range test.windows {
+			for _, store := range kvStores {
+				if testing.Short() && (store.typ == KVF32 || i > 0) {
 					continue
 				}
 				c := test.c
 				c.Windows = []int{window}
-				s := randomSequence(&c, test.tokens)
+				tokens := test.before + test.tokens
+				s := randomSequence(&c, tokens)
 				var want []float32
 				for _, division := range []struct {
 					threads int
 					batches []int
-				}{{1, []int{512}}, {2, []int{512}}, {1, []int{1}}, {3, []int{1}}, {8, []int{40, 1, 1, 7, 64, 3}}, {16, []int{test.tokens - 5, 5}}} {
-					b := newAttentionBench(t, c, typ, test.tokens, test.tokens, division.threads)
-					got := s.all(t, b, test.tokens, division.batches...)
+				}{{1, []int{512}}, {2, []int{512}}, {3, []int{1}}, {8, []int{40, 1, 1, 7, 64, 3}}, {16, []int{test.tokens - 5, 5}}} {
+					if test.before > 0 {
+						division.batches = slices.Insert(slices.Clone(division.batches), 0, test.before)
+					}
+					b := newAttentionBench(t, c, store.typ, tokens, tokens, division.threads)
+					b.e.many = store.many
+					got := s.all(t, b, tokens, division.batches...)
 					if want == nil {
 						want = slices.Clone(got)
 					}
 					for i := range want {
 						if math.Float32bits(want[i]) != math.Float32bits(got[i]) {
-							t.Fatalf("%+v, %v, %+v: token %d: got %v, want %v", c, typ, division, i/(c.Heads*c.ValueDim), got[i], want[i])
+							t.Fatalf("%+v, %+v, %+v: token %d: got %v, want %v", c, store, division, i/(c.Heads*c.ValueDim), got[i], want[i])
 						}
 					}
 				}
@@ -231,8 +244,9 @@ func TestAttentionReadsOnlyItsWindow(t *testing.T) {
 
 func TestAttentionDoesNotAllocate(t *testing.T) {
 	c := Config{Layers: 1, Heads: 8, KVHeads: 2, KeyDim: 64, ValueDim: 64}
-	for _, typ := range []KVType{KVF16, KVF32, KVQ8} {
-		b := newAttentionBench(t, c, typ, 1200, 1200, 2)
+	for _, store := range kvStores {
+		b := newAttentionBench(t, c, store.typ, 1200, 1200, 2)
+		b.e.many = store.many
 		s := randomSequence(&c, 1200)
 		s.all(t, b, 1200, 1000)
 		for _, n := range []int{1, 3, 150} {
@@ -243,7 +257,7 @@ func TestAttentionDoesNotAllocate(t *testing.T) {
 				if err := b.e.pool.Run(b.e.attentionTiles(), tile); err != nil {
 					t.Fatal(err)
 				}
-			}), "%v, %d tokens", typ, n)
+			}), "%+v, %d tokens", store, n)
 		}
 	}
 }
@@ -275,7 +289,7 @@ func BenchmarkAttention(b *testing.B) {
 								require.NoError(b, bed.e.pool.Run(bed.e.storeTiles(), bed.e.storeTile))
 							}
 						}
-						bed.e.pos, bed.e.n = work.pos, work.n
+						bed.e.pos, bed.e.n, bed.e.many = work.pos, work.n, tilingFor(work.n)
 						pairs := 0.0 // of a query and a key
 						for pos := work.pos; pos < work.pos+work.n; pos++ {
 							pairs += float64(pos+1) * float64(c.Heads)

@@ -224,22 +224,27 @@ func storeRow[T any](panels []T, row int, v []T) {
 
 // scores sets row r of p, [rows][pageTokens], to the products of row r of
 // q, [rows][key dim], with the keys from to to of a cell, which are widened to
-// whole panels. wide is room for a panel of keys.
-func (kv *KV) scores(p, q []float32, rows, cell, from, to int, wide []float32) {
+// whole panels.
+func (kv *KV) scores(p, q []float32, rows, cell, from, to int, w *attentionWork, how tiling) {
 	kd := kv.cfg.KeyDim
 	first, end := from/panel, ceil(to, panel)
 	s := kernels.PanelShape{Rows: rows, Depth: kd, Panels: end - first, StrideA: kd, StrideB: kd * panel, StrideC: pageTokens}
 	p = p[first*panel:]
 	switch kv.typ {
 	case KVF16:
-		kernels.MulPanelsF16(p, q, keysOf(kv, kv.f16, cell)[first*s.StrideB:], s)
+		keys := keysOf(kv, kv.f16, cell)[first*s.StrideB:]
+		if how == manyAtOnce {
+			kernels.MulManyPanelsF16(p, q, keys, s, w.many)
+		} else {
+			kernels.MulPanelsF16(p, q, keys, s)
+		}
 	case KVF32:
 		kernels.MulPanelsF32(p, q, keysOf(kv, kv.f32, cell)[first*s.StrideB:], s)
 	case KVQ8:
 		s.Panels = 1
 		blocks := ceil(kd, q8Block) * panel
+		wide := w.wide[:s.StrideB]
 		for i := first; i < end; i++ {
-			wide = wide[:s.StrideB]
 			kernels.UnpackQ8Columns(wide, keysOf(kv, kv.q8, cell)[i*s.StrideB:], kv.keyScalesOf(cell)[i*blocks:])
 			kernels.MulPanelsF32(p[(i-first)*panel:], q, wide, s)
 		}
@@ -250,18 +255,20 @@ func (kv *KV) scores(p, q []float32, rows, cell, from, to int, wide []float32) {
 type span struct{ row, rows, from, to int }
 
 // accum adds to each row of y, [rows][stride], the values that its spans name
-// of a cell, weighted with the row's p, [rows][pageTokens]. wide is room for a
-// panel of values.
-func (kv *KV) accum(y, p []float32, stride, cell int, spans []span, wide []float32) {
+// of a cell, weighted with the row's p, [rows][pageTokens].
+func (kv *KV) accum(y, p []float32, stride, cell int, spans []span, w *attentionWork, how tiling) {
 	s := kernels.PanelShape{Panels: stride / panel, StrideA: pageTokens, StrideB: pageTokens * panel, StrideC: stride, Add: true}
 	if kv.typ != KVQ8 {
 		for _, sp := range spans {
 			s.Rows, s.Depth = sp.rows, sp.to-sp.from
 			y, p := y[sp.row*stride:], p[sp.row*pageTokens+sp.from:]
-			if kv.typ == KVF16 {
-				kernels.MulPanelsF16(y, p, valuesOf(kv, kv.f16, cell)[sp.from*panel:], s)
-			} else {
+			switch {
+			case kv.typ == KVF32:
 				kernels.MulPanelsF32(y, p, valuesOf(kv, kv.f32, cell)[sp.from*panel:], s)
+			case how == manyAtOnce:
+				kernels.MulManyPanelsF16(y, p, valuesOf(kv, kv.f16, cell)[sp.from*panel:], s, w.many)
+			default:
+				kernels.MulPanelsF16(y, p, valuesOf(kv, kv.f16, cell)[sp.from*panel:], s)
 			}
 		}
 		return
@@ -272,7 +279,7 @@ func (kv *KV) accum(y, p []float32, stride, cell int, spans []span, wide []float
 	}
 	s.Panels = 1
 	for i := range stride / panel {
-		wide := wide[:(to-from)*panel]
+		wide := w.wide[:(to-from)*panel]
 		kernels.UnpackQ8Rows(wide, valuesOf(kv, kv.q8, cell)[i*s.StrideB+from*panel:], kv.valueScalesOf(cell)[i*panel/q8Block*pageTokens+from:])
 		for _, sp := range spans {
 			s.Rows, s.Depth = sp.rows, sp.to-sp.from
