@@ -14,6 +14,7 @@ import (
 	"github.com/cortexsdr/cortex/cache"
 	"github.com/cortexsdr/cortex/internal/chat"
 	"github.com/cortexsdr/cortex/internal/model"
+	"github.com/cortexsdr/cortex/internal/sysmem"
 	"github.com/cortexsdr/cortex/internal/tokenizer"
 	"github.com/cortexsdr/cortex/internal/workers"
 	"github.com/cortexsdr/cortex/loader"
@@ -139,39 +140,13 @@ func openProgress(report func(Progress)) func(done, total int64) {
 	}
 }
 
-// layOut builds the model and decides what memory goes where. What the options
-// leave open (context and batch) shrinks until it fits.
-func (m *Model) layOut(o Options) (err error) {
-	batch := o.BatchSize
-	if batch == 0 {
-		batch = model.DefaultBatch
+// layOut builds the model and decides what memory goes where.
+func (m *Model) layOut(o Options) error {
+	context, err := m.choose(o)
+	if err != nil {
+		return err
 	}
-	for {
-		if m.model, err = model.New(m.src, model.Options{Vocab: m.tok.VocabSize(), Batch: batch}); err != nil {
-			return err
-		}
-		context := o.ContextLength
-		if context == 0 {
-			context = min(m.model.ContextLength, DefaultContextLength)
-		}
-		need := m.fixedBytes(o.Threads) + m.sessionBytes(context)
-		if o.ContextLength == 0 {
-			for need > o.MemoryLimit && context > minContext {
-				context = max(minContext, context/2)
-				need = m.fixedBytes(o.Threads) + m.sessionBytes(context)
-			}
-		}
-		if need > o.MemoryLimit && o.BatchSize == 0 && batch > minBatch {
-			batch /= 2
-			continue
-		}
-		if need > o.MemoryLimit {
-			return &MemoryError{Limit: o.MemoryLimit, Need: need,
-				What: fmt.Sprintf("the model with a context of %d tokens and batches of %d", context, batch)}
-		}
-		m.plan = Plan{ContextLength: context, BatchSize: m.model.Batch(), Threads: o.Threads}
-		break
-	}
+	m.plan = Plan{ContextLength: context, BatchSize: m.model.Batch(), Threads: o.Threads}
 	m.budget = cache.NewBudget(o.MemoryLimit)
 	for _, it := range m.fixed(o.Threads) {
 		if err := m.budget.Reserve(it.Name, it.Bytes); err != nil {
@@ -188,11 +163,56 @@ func (m *Model) layOut(o Options) (err error) {
 	return nil
 }
 
-// The least context and batch that are chosen without being asked for.
+// The least context and batch that are chosen without being asked for. Down to
+// fairBatch, smaller batches cost little speed, so the context is cut only then.
 const (
 	minContext = 256
+	fairBatch  = 64
 	minBatch   = 32
 )
+
+// choose builds the model for the largest batch, and returns the longest
+// context, that the options name or the memory limit allows.
+func (m *Model) choose(o Options) (context int, err error) {
+	batch, last := o.BatchSize, true
+	if batch == 0 {
+		batch, last = model.DefaultBatch, false
+	}
+	for ; ; batch /= 2 {
+		last = last || batch <= minBatch
+		if m.model, err = model.New(m.src, model.Options{Vocab: m.tok.VocabSize(), Batch: batch}); err != nil {
+			return 0, err
+		}
+		most, least := o.ContextLength, o.ContextLength
+		if most == 0 {
+			most = min(m.model.ContextLength, DefaultContextLength)
+			least = min(most, minContext)
+			if batch > fairBatch && !last {
+				least = most
+			}
+		}
+		need := int64(0)
+		for context = most; context >= least; context = shorter(context, least) {
+			if need = m.fixedBytes(o.Threads) + m.sessionBytes(context); need <= o.MemoryLimit {
+				return context, nil
+			}
+		}
+		if last {
+			return 0, &MemoryError{Limit: o.MemoryLimit, Need: need,
+				What: fmt.Sprintf("the model with a context of %d tokens and batches of %d", least, batch)}
+		}
+	}
+}
+
+// shorter returns the next whole number of pages below context, least before
+// what is less, and then something less.
+func shorter(context, least int) int {
+	next := (context - 1) / minContext * minContext
+	if next < least && context > least {
+		return least
+	}
+	return next
+}
 
 // fixed lists what the model holds whatever sessions there are.
 func (m *Model) fixed(threads int) []cache.Item {
@@ -296,6 +316,7 @@ func (m *Model) Stats() Stats {
 		MemoryUsed:      m.budget.Used(),
 		MemoryPeak:      m.budget.Peak(),
 		MemoryLimit:     m.budget.Limit(),
+		Resident:        sysmem.Resident().Total(),
 	}
 	m.mu.Lock()
 	st.Sessions = len(m.sessions)

@@ -322,6 +322,27 @@ func TestMemoryLimit(t *testing.T) {
 	require.Contains(t, p.String(), "KV cache")
 }
 
+// Where memory is short, batches shrink before the context does, and the context
+// is the longest that fits.
+func TestMemoryIsSharedOut(t *testing.T) {
+	full := open(t, nil).Plan()
+	require.Equal(t, 512, full.BatchSize)
+	plan := func(limit int64) cortex.Plan {
+		_, p, err := cortex.InspectBytes("tiny.gguf", tiny(), &cortex.Options{MemoryLimit: limit, Threads: full.Threads})
+		require.NoError(t, err)
+		require.LessOrEqual(t, p.Total(), limit)
+		return p
+	}
+	p := plan(full.Total() - 1)
+	require.Equal(t, []int{full.ContextLength, 256}, []int{p.ContextLength, p.BatchSize})
+
+	_, small, err := cortex.InspectBytes("tiny.gguf", tiny(), &cortex.Options{BatchSize: 64, Threads: full.Threads})
+	require.NoError(t, err)
+	p = plan(small.Total() - 1)
+	require.Equal(t, 64, p.BatchSize)
+	require.Equal(t, full.ContextLength-256, p.ContextLength)
+}
+
 func TestClosed(t *testing.T) {
 	m, err := cortex.OpenBytes("tiny.gguf", tiny(), nil)
 	require.NoError(t, err)

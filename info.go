@@ -86,7 +86,8 @@ type Stats struct {
 	MemoryUsed      int64 // reserved of MemoryLimit now
 	MemoryPeak      int64 // most that was ever reserved
 	MemoryLimit     int64
-	Sessions        int // open now
+	Resident        int64 // of the whole process now, as the system counts it: memory and file pages
+	Sessions        int   // open now
 }
 
 // PromptRate returns prompt tokens per second.

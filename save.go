@@ -50,7 +50,11 @@ func (s *Session) save(w io.Writer) error {
 	sum := crc32.New(castagnoli)
 	out := io.MultiWriter(buf, sum)
 
-	head := append([]byte(saveMagic), s.m.fingerprint()...)
+	print, err := s.m.fingerprint()
+	if err != nil {
+		return err
+	}
+	head := append([]byte(saveMagic), print...)
 	head = binary.LittleEndian.AppendUint32(head, uint32(len(s.ids)))
 	head = binary.LittleEndian.AppendUint32(head, uint32(s.kv.Len()))
 	for _, id := range s.ids {
@@ -94,12 +98,16 @@ func (s *Session) restore(r io.Reader) error {
 	if err := in.read(head); err != nil {
 		return err
 	}
+	print, err := s.m.fingerprint()
+	if err != nil {
+		return err
+	}
 	ids := binary.LittleEndian.Uint32(head[len(head)-8:])
 	done := binary.LittleEndian.Uint32(head[len(head)-4:])
 	switch {
 	case string(head[:len(saveMagic)]) != saveMagic:
 		return fmt.Errorf("%w: it is none", ErrSaved)
-	case string(head[len(saveMagic):len(head)-8]) != string(s.m.fingerprint()):
+	case string(head[len(saveMagic):len(head)-8]) != string(print):
 		return fmt.Errorf("%w: it belongs to another model or KV type", ErrSaved)
 	case int64(ids) > int64(s.kv.Cap()):
 		return fmt.Errorf("%w: it has %d tokens, there is room for %d", ErrSaved, ids, s.kv.Cap())
@@ -153,12 +161,18 @@ func (s *summed) read(b []byte) error {
 }
 
 // fingerprint tells models, and the forms of their KV caches, apart: by
-// hyper-parameters and by name, type, shape and place of every tensor.
-func (m *Model) fingerprint() []byte {
-	h := sha256.New()
-	fmt.Fprintf(h, "%+v %v\n", m.model.Config, m.kvType)
-	for _, t := range m.src.Tensors {
-		fmt.Fprintf(h, "%+v\n", t)
-	}
-	return h.Sum(nil)
+// hyper-parameters, and by name, type, shape, place and first bytes of every
+// tensor.
+func (m *Model) fingerprint() (sum []byte, err error) {
+	err = m.src.Protect(func() error {
+		h := sha256.New()
+		fmt.Fprintf(h, "%+v %v\n", m.model.Config, m.kvType)
+		for _, t := range m.src.Tensors {
+			data := m.src.Data(t)
+			fmt.Fprintf(h, "%+v %x\n", t, data[:min(len(data), 64)])
+		}
+		sum = h.Sum(nil)
+		return nil
+	})
+	return sum, err
 }
