@@ -24,9 +24,20 @@ type Template struct {
 	bos, eos string
 }
 
+// maxSource bounds a template; the longest of well-known models have some 20 kB.
+// Macros nest no deeper than it has room for.
+const maxSource = 256 << 10
+
 // Parse compiles a template. bos and eos are the texts of those tokens, which
-// templates name.
+// templates name. A template is a program: what it does is not limited but for
+// recursion, which is refused, so render only those of files that you trust.
 func Parse(source, bos, eos string) (*Template, error) {
+	if len(source) > maxSource {
+		return nil, fmt.Errorf("%w: it has %d bytes, at most %d are read", ErrTemplate, len(source), maxSource)
+	}
+	if err := checkMacros(source); err != nil {
+		return nil, err
+	}
 	t, err := jinja.Compile(source)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTemplate, err)

@@ -61,6 +61,24 @@ func TestErrors(t *testing.T) {
 	require.ErrorContains(t, err, "user first")
 }
 
+// Endless recursion would overflow the stack, which no program survives.
+func TestRecursionIsRefused(t *testing.T) {
+	for _, source := range []string{
+		"{% macro f(n) %}{{ f(n+1) }}{% endmacro %}{{ f(0) }}",
+		"{%- macro f(n) -%}{{ g(n) }}{%- endmacro -%}{%- macro g(n) -%}{% set x = f %}{{ x(n) }}{%- endmacro -%}{{ f(0) }}",
+		"{% macro f() %}{% macro g() %}{{ f() }}{% endmacro %}{{ g() }}{% endmacro %}",
+		strings.Repeat(" ", maxSource+1),
+	} {
+		_, err := Parse(source, "", "")
+		require.ErrorIs(t, err, ErrTemplate)
+	}
+	tmpl, err := Parse("{% macro f(n) %}<{{ n }}>{% endmacro %}{% macro g(n) %}{{ f(n) }}{{ f(n) }}{% endmacro %}{{ g(1) }}", "", "")
+	require.NoError(t, err)
+	parts, err := tmpl.Render(nil)
+	require.NoError(t, err)
+	require.Equal(t, "<1><1>", text(parts))
+}
+
 // However odd the messages: the parts are what the template gives.
 func TestPartsAreTheWhole(t *testing.T) {
 	var templates []*Template
