@@ -8,8 +8,9 @@ import (
 )
 
 // Weights as whole numbers, for products with 8-bit activations. Every
-// quantized type is unpacked to the same form, a row at a time, eight weights in
-// one operation on 64 bits where the format allows it.
+// quantized type is unpacked to the same form, a row at a time. The types that
+// matter most have assembly for it (see promptq8_unpack_amd64.s), the others take
+// eight weights in one operation on 64 bits where the format allows it.
 
 // A q8Row is where weights of one row go: weight j is
 //
@@ -23,8 +24,10 @@ type q8Row struct {
 	min   []float32 // of each group; set if the type has minimums
 }
 
-// A q8Type says how weights of a type are unpacked.
+// A q8Type says how weights of a type are unpacked: by putRow straight into a
+// panel, or by unpack.
 type q8Type struct {
+	putRow rowPutter
 	unpack func(r q8Row, w []byte) // whole blocks, as many as r.d
 	group  int                     // weights that share scale and minimum
 	mins   bool
@@ -35,18 +38,18 @@ type q8Type struct {
 }
 
 var q8Types = map[string]q8Type{
-	"Q4_0":   {unpack: unpackQ4_0, group: 32},
+	"Q4_0":   {putRow: putRowQ4_0_avx2, group: 32},
 	"Q4_1":   {unpack: unpackQ4_1, group: 32, mins: true},
 	"Q5_0":   {unpack: unpackQ5_0, group: 32},
 	"Q5_1":   {unpack: unpackQ5_1, group: 32, mins: true},
-	"Q8_0":   {unpack: unpackQ8_0, group: 32, wide: true},
+	"Q8_0":   {putRow: putRowQ8_0_avx2, group: 32, wide: true},
 	"IQ4_NL": {unpack: unpackIQ4_NL, group: 32, wide: true},
 	"MXFP4":  {unpack: unpackMXFP4, group: 32},
 	"Q2_K":   {unpack: unpackQ2_K, group: 16, mins: true},
 	"Q3_K":   {unpack: unpackQ3_K, group: 16},
-	"Q4_K":   {unpack: unpackQ4_K, group: 32, mins: true},
-	"Q5_K":   {unpack: unpackQ5_K, group: 32, mins: true},
-	"Q6_K":   {unpack: unpackQ6_K, group: 16},
+	"Q4_K":   {putRow: putRowQ4_K_avx2, group: 32, mins: true},
+	"Q5_K":   {putRow: putRowQ5_K_avx2, group: 32, mins: true},
+	"Q6_K":   {putRow: putRowQ6_K_avx2, group: 16},
 	"IQ4_XS": {unpack: unpackIQ4_XS, group: 32, wide: true},
 	"TQ1_0":  {unpack: unpackTQ1_0, group: 32},
 	"TQ2_0":  {unpack: unpackTQ2_0, group: 32},
@@ -89,14 +92,6 @@ var fifthBits = func() (t [256]uint64) {
 	return t
 }()
 
-func unpackQ4_0(r q8Row, w []byte) {
-	for b := range r.d {
-		w := w[b*18:][:18]
-		r.d[b] = half(w)
-		unpackNibbles(r.q[b*32:][:32], w[2:], 0, 8)
-	}
-}
-
 func unpackQ4_1(r q8Row, w []byte) {
 	for b := range r.d {
 		w := w[b*20:][:20]
@@ -122,14 +117,6 @@ func unpackQ5_1(r q8Row, w []byte) {
 	}
 }
 
-func unpackQ8_0(r q8Row, w []byte) {
-	for b := range r.d {
-		w := w[b*34:][:34]
-		r.d[b] = half(w)
-		copy(r.q[b*32:][:32], w[2:])
-	}
-}
-
 // unpackLevels writes 32 weights that are 4-bit indices of levels.
 func unpackLevels(q, w []byte, levels *[16]int8) { levelsQ8_avx2(q[:32], w[:16], levels) }
 
@@ -146,83 +133,6 @@ func unpackMXFP4(r q8Row, w []byte) {
 		w := w[b*17:][:17]
 		r.d[b] = float32(math.Ldexp(1, int(w[0])-128))
 		unpackLevels(r.q[b*32:], w[1:], &fp4Values)
-	}
-}
-
-// unpackScales45 returns the scales and the minimums of the groups of a block of
-// Q4_K or Q5_K, one per byte; see scaleMin4.
-func unpackScales45(w []byte) (scales, mins uint64) {
-	a, b, c := uint64(u32(w)), uint64(u32(w[4:])), uint64(u32(w[8:]))
-	const low, four, two = 0x3f3f3f3f, 0x0f0f0f0f, 0x30303030
-	return a&low | (c&four|a>>2&two)<<32, b&low | (c>>4&four|b>>2&two)<<32
-}
-
-// unpackPairs writes the low halves of 32 bytes, then the high ones, with bits g
-// and g+1 of the fifth bits, if there are any, less c.
-func unpackPairs(q, w, fifth []byte, g int, c uint64) {
-	const mask, one = 15 * bytes01, bytes01
-	q, w = q[:64], w[:32]
-	for i := 0; i < 32; i += 8 {
-		x, f := u64(w[i:]), uint64(0)
-		if fifth != nil {
-			f = u64(fifth[i:]) >> g
-		}
-		putU64(q[i:], less(x&mask|f&one<<4, c))
-		putU64(q[i+32:], less(x>>4&mask|f>>1&one<<4, c))
-	}
-}
-
-func unpackQ4_K(r q8Row, w []byte) {
-	for b := range r.d {
-		w := w[b*144:][:144]
-		d, dmin := half(w), half(w[2:])
-		scales, mins := unpackScales45(w[4:])
-		scale, minimum := r.scale[b*8:][:8], r.min[b*8:][:8]
-		r.d[b] = d
-		for g := range 8 {
-			scale[g] = int16(scales >> (8 * g) & 63)
-			minimum[g] = -dmin * float32(mins>>(8*g)&63)
-		}
-		for g := 0; g < 8; g += 2 {
-			unpackPairs(r.q[b*256+g*32:], w[16+g*16:], nil, 0, 0)
-		}
-	}
-}
-
-func unpackQ5_K(r q8Row, w []byte) {
-	for b := range r.d {
-		w := w[b*176:][:176]
-		d, dmin := half(w), half(w[2:])
-		scales, mins := unpackScales45(w[4:])
-		scale, minimum := r.scale[b*8:][:8], r.min[b*8:][:8]
-		r.d[b] = d
-		for g := range 8 {
-			s := int16(scales >> (8 * g) & 63)
-			scale[g] = s
-			minimum[g] = float32(d*float32(16*s)) - float32(dmin*float32(mins>>(8*g)&63))
-		}
-		for g := 0; g < 8; g += 2 {
-			unpackPairs(r.q[b*256+g*32:], w[48+g*16:], w[16:48], g, 16)
-		}
-	}
-}
-
-func unpackQ6_K(r q8Row, w []byte) {
-	const mask, two = 15 * bytes01, 0x30 * bytes01
-	for b := range r.d {
-		w := w[b*210:][:210]
-		r.d[b] = half(w[208:])
-		for g, s := range w[192:208] {
-			r.scale[b*16+g] = int16(int8(s))
-		}
-		for i := range 8 { // 8 bytes of each run of both halves
-			q := r.q[b*256+i/4*128+i%4*8:][:104]
-			x, y, h := u64(w[i/4*64+i%4*8:]), u64(w[i/4*64+32+i%4*8:]), u64(w[128+i*8:])
-			putU64(q, less(x&mask|h<<4&two, 32))
-			putU64(q[32:], less(y&mask|h<<2&two, 32))
-			putU64(q[64:], less(x>>4&mask|h&two, 32))
-			putU64(q[96:], less(y>>4&mask|h>>2&two, 32))
-		}
 	}
 }
 

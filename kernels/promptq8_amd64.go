@@ -4,9 +4,14 @@ import "unsafe"
 
 // Products of 8-bit numbers. VPMADDUBSW and VPDPBUSD multiply unsigned bytes
 // with signed ones; here the activations are the unsigned ones, their numbers
-// plus 128. What that adds to each sum, 128 times the sum of the weights, is
-// known when the weights are unpacked, and taken away for nothing by starting
-// the sums with it (C in the panels).
+// plus 128. What that adds to each sum of a group of products, 128 times the sum
+// of the weights, is known when the weights are unpacked; the sums start with
+// minus that (C in the panels). Sums may overflow on the way, not in the end.
+//
+// The floating point work is small: with AVX2, sums of a group in the layout
+// Q8x256 are multiplied by the whole scales of the groups, and only the sums of
+// 256 become floats. VNNI, whose sums have 32 bits from the start, has no
+// instruction for that which would pay.
 //
 // Weights become panels of 16 rows by up to q8Depth values, which stay in the
 // first cache while all vectors stream past them, four at a time. In a panel
@@ -14,10 +19,13 @@ import "unsafe"
 // before:
 //
 //	panel:   [group of 32 or 16 values]{ C [row 0..15] 32 bits, scale [row 0..15] 32 bits,
-//	          weights [four values][row 0..15][value 0..3] }
+//	          weights [four values][row 0..15][value 0..3] }; with whole scales,
+//	          which are two equal numbers of 16 bits, and after each 256 values,
+//	          d [row 0..15] float32
 //	mins:    [group][row 0..15] float32
 //	packed:  [depth of n][4 vectors][32 values]{ [four values][vector 0..3][value 0..3],
-//	          d [vector 0..3] float32, d*sum [vector 0..3] float32 }
+//	          d [vector 0..3] float32, d*sum [vector 0..3] float32; in the layout
+//	          Q8x256 also d*sum of the first 16 and d*sum of the last 16 values }
 //	sums:    [panel][vector][row 0..15] float32
 //
 // Numbers of 8 bits are too large for VPMADDUBSW, whose sums have 16 bits. For
@@ -48,9 +56,7 @@ func (p q8Packing) packing(name string) *packing {
 	return &packing{name: name, group: q8Group, bytes: p.bytes, pack: p.pack}
 }
 
-// The floats that follow the numbers of 32 values of four vectors: their scale,
-// the scale times their sum, and in the layout Q8x256 the same with the sums of
-// the first and the last 16.
+// floats returns how many floats follow the numbers of 32 values of four vectors.
 func (p q8Packing) floats() int {
 	if p.layout == Q8x256 {
 		return 4 * q8Group
@@ -121,11 +127,10 @@ type q8GEMM struct {
 	q8Type
 	packing    q8Packing
 	product    *Product
-	panels     int  // multiplied at a time
-	wholeScale bool // scales of groups stay whole numbers, blocks of 256 have a scale of their own in the panel
-	transpose  func(panel, q []byte, steps int)
-	panelRow   func(panel, mins, q, w []byte, blocks, groupBytes int, whole bool) // in place of unpack, if there is one
-	dot        func(sums, panel, packed []byte, step, groups, steps int)
+	panels     int                                                       // multiplied at a time
+	wholeScale bool                                                      // scales of groups stay whole numbers, blocks of 256 have a scale of their own in the panel
+	transpose  func(panel, q []byte, steps int)                          // numbers of 16 rows into a panel, 32 values a step
+	dot        func(sums, panel, packed []byte, step, groups, steps int) // adds to the sums; step is stepBytes
 
 	groupBytes, panelBytes, minBytes int
 }
@@ -152,7 +157,10 @@ func newQ8(p *Product, g q8GEMM) *GEMM {
 	}
 }
 
-// q8Scratch is the offsets of what a product needs beside panels and sums.
+// q8Scratch is the offsets of the parts of the scratch memory: sums of 256
+// products of four vectors and a panel, which dot finds before the panels; the
+// panels; their minimums; the numbers of 16 rows and the scales of one of them
+// on their way into a panel; the sums.
 type q8Scratch struct{ ints, panel, mins, rows, d, scale, min, sums, size int }
 
 func (g *q8GEMM) scratch() (s q8Scratch) {
@@ -209,8 +217,8 @@ func (g *q8GEMM) unpackPanels(scratch, w []byte, rowBytes, rows, values int) {
 		for r := range min(q8PanelRows, rows-p*q8PanelRows) {
 			row.q = scratch[at.rows+r*q8Depth:][:values]
 			w := w[(p*q8PanelRows+r)*rowBytes:]
-			if g.panelRow != nil {
-				g.panelRow(panel[g.scales()+4*r:], mins[4*r:], row.q, w, len(row.d), g.groupBytes, g.wholeScale)
+			if g.putRow != nil {
+				g.putRow(panel[g.scales()+4*r:], mins[4*r:], row.q, w, len(row.d), g.groupBytes, g.wholeScale)
 				continue
 			}
 			g.unpack(row, w)
@@ -292,21 +300,13 @@ func viewI16(b []byte) []int16 {
 	return unsafe.Slice((*int16)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/2)
 }
 
-// panelRows are the types whose rows are put into panels in assembly.
-var panelRows = map[string]func(panel, mins, q, w []byte, blocks, groupBytes int, whole bool){
-	"Q4_0": panelQ4_0_avx2,
-	"Q8_0": panelQ8_0_avx2,
-	"Q4_K": panelQ4_K_avx2,
-	"Q5_K": panelQ5_K_avx2,
-	"Q6_K": panelQ6_K_avx2,
-}
-
+// addQ8Rows adds the rows for quantized weights.
 func addQ8Rows(typ string, p *Product) {
 	t, ok := q8Types[typ]
 	if !ok {
 		return
 	}
-	narrow := q8GEMM{packing: q8Packing{p.layout, 1}, panels: 1, panelRow: panelRows[typ]}
+	narrow := q8GEMM{packing: q8Packing{p.layout, 1}, panels: 1}
 	lower := narrow
 	switch {
 	case t.wide:
@@ -332,6 +332,8 @@ func addQ8Rows(typ string, p *Product) {
 	gemms[typ].add(avx512vnni, newQ8(p, upper))
 }
 
+// promptq8_pack_amd64.s
+
 //go:noescape
 func interleaveQ8_avx2(dst []byte, q []int8, steps, step int)
 
@@ -345,7 +347,15 @@ func transposeQ8x32_avx2(panel, q []byte, steps int)
 func transposeQ8x16_avx2(panel, q []byte, steps int)
 
 //go:noescape
+func transposeQ8x32_avx512vnni(panel, q []byte, steps int)
+
+//go:noescape
+func transposeQ8x16_avx512vnni(panel, q []byte, steps int)
+
+//go:noescape
 func transposeQ16_avx2(panel, q []byte, steps int)
+
+// promptq8_avx2_amd64.s
 
 //go:noescape
 func dotQ8x32_avx2(sums, panel, packed []byte, step, groups, steps int)
@@ -362,11 +372,7 @@ func dotQ16_avx2(sums, panel, packed []byte, step, groups, steps int)
 //go:noescape
 func minsQ8_avx2(sums, mins, packed []byte, minStep, step, groups, steps int)
 
-//go:noescape
-func transposeQ8x32_avx512vnni(panel, q []byte, steps int)
-
-//go:noescape
-func transposeQ8x16_avx512vnni(panel, q []byte, steps int)
+// promptq8_avx512vnni_amd64.s
 
 //go:noescape
 func dotQ8x32_avx512vnni(sums, panel, packed []byte, step, groups, steps int)
@@ -376,24 +382,26 @@ func dotQ8x16_avx512vnni(sums, panel, packed []byte, step, groups, steps int)
 
 // promptq8_unpack_amd64.s
 
-// The panelRow functions put a row of blocks into a panel, whose first scale of
-// the row is where panel starts; the same holds for mins. The numbers go to q.
-// If whole, the scales of groups stay whole numbers.
-//
-//go:noescape
-func panelQ4_0_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+// A rowPutter puts a row of blocks into a panel: its scales every groupBytes from
+// the start of panel on, its minimums every 64 bytes of mins, the numbers in q. If
+// whole, the scales of groups stay whole numbers and blocks have their own behind
+// those.
+type rowPutter func(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
 
 //go:noescape
-func panelQ8_0_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+func putRowQ4_0_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
 
 //go:noescape
-func panelQ4_K_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+func putRowQ8_0_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
 
 //go:noescape
-func panelQ5_K_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+func putRowQ4_K_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
 
 //go:noescape
-func panelQ6_K_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+func putRowQ5_K_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+
+//go:noescape
+func putRowQ6_K_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
 
 // levelsQ8_avx2 writes the levels of the low halves of 16 bytes, then those of
 // the high ones.

@@ -71,6 +71,33 @@ func TestQ8(t *testing.T) {
 	}
 }
 
+// TestManyVectors checks products of more vectors than are multiplied with one
+// unpacking of the weights.
+func TestManyVectors(t *testing.T) {
+	for typ, fam := range gemms {
+		for _, row := range fam.rows[1:] {
+			t.Run(typ+"/isa="+row.isa.name, func(t *testing.T) {
+				available(t, row.isa)
+				g, r := row.fn, rand.New(rand.NewPCG(5, 5))
+				const m, n, rows = 1100, 256, 3
+				w, _ := gemmWeights(r, g.product, rows, n)
+				x, scratch := floats(r, m*n), make([]byte, g.ScratchBytes(n))
+				product := func(x []float32) []float32 {
+					m := len(x) / n
+					packed, y := make([]byte, g.PackedBytes(m, n)), make([]float32, m*rows)
+					g.Pack(packed, x, m, n, 0, 1)
+					g.Run(y, rows, w, rows, packed, m, n, scratch)
+					return y
+				}
+				whole := product(x)
+				for from := 0; from < m; from += 100 {
+					require.Equal(t, product(x[from*n:][:100*n]), whole[from*rows:][:100*rows])
+				}
+			})
+		}
+	}
+}
+
 // extremes makes all weights of a block the smallest or the largest there are.
 // The scales stay what they were.
 func extremes(r *rand.Rand, p *Product, w []byte) {

@@ -24,8 +24,8 @@
 	VPAND  fifteens, x, a  \
 	VPAND  fifteens, b, b
 
-// func panelQ4_0_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
-TEXT ·panelQ4_0_avx2(SB), NOSPLIT, $0-113
+// func putRowQ4_0_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+TEXT ·putRowQ4_0_avx2(SB), NOSPLIT, $0-113
 	ARGUMENTS
 	VPBROADCASTD nibbles<>(SB), X15
 	VPBROADCASTD eights<>(SB), X14
@@ -46,8 +46,8 @@ block:
 	VZEROUPPER
 	RET
 
-// func panelQ8_0_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
-TEXT ·panelQ8_0_avx2(SB), NOSPLIT, $0-113
+// func putRowQ8_0_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+TEXT ·putRowQ8_0_avx2(SB), NOSPLIT, $0-113
 	ARGUMENTS
 block:
 	VCVTPH2PS (SI), X0
@@ -146,8 +146,8 @@ numbers:
 
 #define NO_OFFSET
 
-// func panelQ4_K_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
-TEXT ·panelQ4_K_avx2(SB), NOSPLIT, $0-113
+// func putRowQ4_K_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+TEXT ·putRowQ4_K_avx2(SB), NOSPLIT, $0-113
 	ARGUMENTS
 	VPBROADCASTD nibbles<>(SB), Y15
 	VPXOR        Y14, Y14, Y14
@@ -179,8 +179,8 @@ block:
 	FIFTH(g, Y2, (32*g))       \
 	FIFTH((g+1), Y3, (32*g+32))
 
-// func panelQ5_K_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
-TEXT ·panelQ5_K_avx2(SB), NOSPLIT, $0-113
+// func putRowQ5_K_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+TEXT ·putRowQ5_K_avx2(SB), NOSPLIT, $0-113
 	ARGUMENTS
 	VPBROADCASTD nibbles<>(SB), Y15
 	VPXOR        Y14, Y14, Y14
@@ -219,8 +219,8 @@ block:
 	SIX(Y4, Y2, (disp+64))    \
 	SIX(Y6, Y9, (disp+96))
 
-// func panelQ6_K_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
-TEXT ·panelQ6_K_avx2(SB), NOSPLIT, $0-113
+// func putRowQ6_K_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+TEXT ·putRowQ6_K_avx2(SB), NOSPLIT, $0-113
 	ARGUMENTS
 	VPBROADCASTD nibbles<>(SB), Y15
 	VPBROADCASTD twos<>(SB), Y13
