@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -11,8 +12,8 @@ import (
 )
 
 // A gemmWalk is a walk over a GEMM. The operands of a call are the results, the
-// weights, the activations, memory for the packed activations, scratch memory
-// and the four numbers of a shape.
+// weights, the activations, memory for the packed activations and the four
+// numbers of a shape. Scratch memory is large and not among them.
 type gemmWalk struct {
 	walk[*GEMM]
 	product *Product
@@ -22,28 +23,29 @@ type gemmWalk struct {
 var gemmTokens = []int{1, 2, 15, 16, 17, 33, 100}
 
 func newGEMMWalk(p *Product) gemmWalk {
-	lengths := blocks(p.block)
-	if p.layout == Float {
-		lengths = append(upTo(130)[1:], 1031)
+	var lengths []int
+	for _, blocks := range []int{1, 2, 3, 5, 8, 15, 16, 17, 19} {
+		lengths = append(lengths, blocks*p.block)
+	}
+	switch p.block {
+	case 32:
+		lengths = append(lengths, 33*32)
+	case 1:
+		lengths = append(upTo(70)[1:], 1031)
 	}
 	fam := gemms[p.typ]
 	problem := func(r *rand.Rand, n int) problem {
 		m := gemmTokens[r.IntN(len(gemmTokens))]
 		rows := 1 + r.IntN(fam.rows[0].fn.rowTile)
-		most := 1 << 18 // products, of which the reference takes a nanosecond each
-		if testing.Short() {
-			most = 1 << 16
-		}
-		for m*rows*n > most && m*rows > 4 {
+		for m*rows*n > 1<<16 && m*rows > 4 { // the reference takes a nanosecond for each
 			m, rows = (m+1)/2, (rows+1)/2
 		}
 		stride := rows + r.IntN(2)*r.IntN(20)
 		data, weights := gemmWeights(r, p, rows, n)
 		x, y := floats(r, m*n), floats(r, (m-1)*stride+rows)
-		var packed, scratch int64
+		var packed int64
 		for _, row := range fam.rows {
 			packed = max(packed, row.fn.PackedBytes(m, n))
-			scratch = max(scratch, row.fn.ScratchBytes(n))
 		}
 		bound := func(i int) float64 {
 			t, row := i/stride, i%stride
@@ -52,7 +54,7 @@ func newGEMMWalk(p *Product) gemmWalk {
 			}
 			return gemmBound(p, weights[row*n:][:n], x[t*n:][:n])
 		}
-		return problem{[]operand{out(y), in(data), in(x), out(make([]byte, packed)), out(make([]byte, scratch)),
+		return problem{[]operand{out(y), in(data), in(x), out(make([]byte, packed)),
 			in([]int64{int64(stride), int64(rows), int64(m), int64(n)})}, len(data), within(0, bound)}
 	}
 	return gemmWalk{walk[*GEMM]{fam, lengths, 0, problem, callGEMM}, p}
@@ -61,17 +63,36 @@ func newGEMMWalk(p *Product) gemmWalk {
 func callGEMM(g *GEMM, o []operand) {
 	var shape [4]int
 	for i := range shape {
-		shape[i] = int(binary.NativeEndian.Uint64(o[5].data[8*i:]))
+		shape[i] = int(binary.NativeEndian.Uint64(o[4].data[8*i:]))
 	}
 	stride, rows, m, n := shape[0], shape[1], shape[2], shape[3]
-	packed, scratch := o[3].data, o[4].data
+	packed := o[3].data
 	packed = packed[len(packed)-int(g.PackedBytes(m, n)):]
-	scratch = scratch[len(scratch)-int(g.ScratchBytes(n)):]
 	const parts = 3
 	for part := range parts {
 		g.Pack(packed, as[float32](o[2]), m, n, part, parts)
 	}
+	scratch, guard := gemmScratch(int(g.ScratchBytes(n)))
 	g.Run(as[float32](o[0]), stride, o[1].data, rows, packed, m, n, scratch)
+	if bytes.Count(guard, []byte{canary}) != len(guard) {
+		panic("bytes behind the scratch memory were written to")
+	}
+}
+
+var gemmMemory []byte
+
+// gemmScratch returns scratch memory, with anything in it, and the bytes behind it.
+func gemmScratch(size int) (scratch, guard []byte) {
+	const behind = 256
+	if len(gemmMemory) < size+behind {
+		gemmMemory = make([]byte, size+behind)
+	}
+	at := len(gemmMemory) - size - behind
+	guard = gemmMemory[at+size:]
+	for i := range guard {
+		guard[i] = canary
+	}
+	return gemmMemory[at : at+size : at+size], guard
 }
 
 // gemmBound returns how much a product of these weights and activations may be
@@ -168,6 +189,34 @@ func TestTileRows(t *testing.T) {
 	} {
 		per := g.TileRows(c.rows, c.workers)
 		require.Equal(t, c.want, per, "%d rows, %d workers", c.rows, c.workers)
+	}
+}
+
+// TestGEMMLarge checks products whose depth and number of vectors are more than
+// the kernels take at a time, and of the most rows.
+func TestGEMMLarge(t *testing.T) {
+	for typ, fam := range gemms {
+		for _, row := range fam.rows[1:] {
+			t.Run(typ+"/isa="+row.isa.name, func(t *testing.T) {
+				available(t, row.isa)
+				g, p, r := row.fn, fam.rows[0].fn.product, rand.New(rand.NewPCG(4, 9))
+				n := 1100 / p.block * p.block
+				m, rows := 531, g.rowTile
+				w, weights := gemmWeights(r, p, rows, n)
+				x, y := floats(r, m*n), make([]float32, m*rows)
+				packed, scratch := make([]byte, g.PackedBytes(m, n)), make([]byte, g.ScratchBytes(n))
+				g.Pack(packed, x, m, n, 0, 1)
+				g.Run(y, rows, w, rows, packed, m, n, scratch)
+				for range 300 {
+					i, j := r.IntN(m), r.IntN(rows)
+					x, w, sum := x[i*n:][:n], weights[j*n:][:n], 0.0
+					for k, v := range x {
+						sum += float64(v) * w[k]
+					}
+					require.InDelta(t, sum, float64(y[i*rows+j]), gemmBound(p, w, x), "vector %d, row %d", i, j)
+				}
+			})
+		}
 	}
 }
 

@@ -187,7 +187,7 @@ type arena struct {
 }
 
 const (
-	regionSize = 2 << 20
+	regionSize = 1 << 20
 	canary     = 0xA5
 )
 
