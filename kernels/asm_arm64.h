@@ -67,6 +67,8 @@
 
 // smull v{d}.8h, v{n}.8b, v{m}.8b
 #define SMULL_H8(m, n, d) WORD $(0x0E20C000 | (m)<<16 | (n)<<5 | (d))
+// smull2 v{d}.8h, v{n}.16b, v{m}.16b
+#define SMULL2_H8(m, n, d) WORD $(0x4E20C000 | (m)<<16 | (n)<<5 | (d))
 // smlal v{d}.8h, v{n}.8b, v{m}.8b
 #define SMLAL_H8(m, n, d) WORD $(0x0E208000 | (m)<<16 | (n)<<5 | (d))
 // smlal2 v{d}.8h, v{n}.16b, v{m}.16b
@@ -117,3 +119,5 @@
 
 // sdot v{d}.4s, v{n}.16b, v{m}.16b
 #define SDOT_S4(m, n, d) WORD $(0x4E809400 | (m)<<16 | (n)<<5 | (d))
+// sdot v{d}.4s, v{n}.16b, v{m}.4b[{i}]
+#define SDOT_S4_B(m, i, n, d) WORD $(0x4F80E000 | ((i)&1)<<21 | ((i)>>1)<<11 | (m)<<16 | (n)<<5 | (d))

@@ -21,17 +21,7 @@ func addRows() {
 	quantizeQ8x32.add(neon, quantizeQ8x32_neon)
 	quantizeQ8x256.add(neon, quantizeQ8x256_neon)
 
-	products["F32"].float.add(neon, floatEach(matvecF32_neon))
-	products["F16"].float.add(neon, floatEach(matvecF16_neon))
-	products["Q4_0"].quant.add(neon, quantEach(matvecQ4_0_neon))
-	products["Q8_0"].quant.add(neon, quantEach(matvecQ8_0_neon))
-	products["Q4_K"].quant.add(neon, quantEach(matvecQ4_K_neon))
-	products["Q6_K"].quant.add(neon, quantEach(matvecQ6_K_neon))
-
-	products["Q4_0"].quant.add(dotprod, quantEach(matvecQ4_0_dotprod))
-	products["Q8_0"].quant.add(dotprod, quantEach(matvecQ8_0_dotprod))
-	products["Q4_K"].quant.add(dotprod, quantEach(matvecQ4_K_dotprod))
-	products["Q6_K"].quant.add(dotprod, quantEach(matvecQ6_K_dotprod))
+	addMatVecRows()
 
 	rmsNorm.add(neon, rmsNorm_neon)
 	maximum.add(neon, max_neon)
@@ -54,40 +44,6 @@ func quantizeQ8x32_neon(q []int8, d []float32, s []int16, x []float32)
 
 //go:noescape
 func quantizeQ8x256_neon(q []int8, d []float32, s []int16, x []float32)
-
-// matvec_arm64.s
-
-//go:noescape
-func matvecQ4_0_neon(y []float32, w []byte, q []int8, d []float32, s []int16)
-
-//go:noescape
-func matvecQ4_0_dotprod(y []float32, w []byte, q []int8, d []float32, s []int16)
-
-//go:noescape
-func matvecQ8_0_neon(y []float32, w []byte, q []int8, d []float32, s []int16)
-
-//go:noescape
-func matvecQ8_0_dotprod(y []float32, w []byte, q []int8, d []float32, s []int16)
-
-//go:noescape
-func matvecQ4_K_neon(y []float32, w []byte, q []int8, d []float32, s []int16)
-
-//go:noescape
-func matvecQ4_K_dotprod(y []float32, w []byte, q []int8, d []float32, s []int16)
-
-//go:noescape
-func matvecQ6_K_neon(y []float32, w []byte, q []int8, d []float32, s []int16)
-
-//go:noescape
-func matvecQ6_K_dotprod(y []float32, w []byte, q []int8, d []float32, s []int16)
-
-// dots_arm64.s
-
-//go:noescape
-func matvecF32_neon(y []float32, w []byte, x []float32)
-
-//go:noescape
-func matvecF16_neon(y []float32, w []byte, x []float32)
 
 // float_arm64.s
 

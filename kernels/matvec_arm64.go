@@ -1,0 +1,162 @@
+package kernels
+
+// addMatVecRows adds the rows of the products, lowest level first. For some types
+// there are bodies for one vector: they need fewer instructions, and add in the same
+// order.
+func addMatVecRows() {
+	products["F32"].float.add(neon, floatEach(matvecF32_neon))
+	products["F16"].float.add(neon, floatEach(matvecF16_neon))
+	for _, b := range []struct {
+		typ           string
+		neon, dotprod quantBody
+		neon1, dot1   func(y []float32, w []byte, q []int8, d []float32, s []int16)
+	}{
+		{"Q4_0", matvecsQ4_0_neon, matvecsQ4_0_dotprod, matvecQ4_0_neon, matvecQ4_0_dotprod},
+		{"Q4_1", matvecsQ4_1_neon, matvecsQ4_1_dotprod, nil, nil},
+		{"Q5_0", matvecsQ5_0_neon, matvecsQ5_0_dotprod, nil, nil},
+		{"Q5_1", matvecsQ5_1_neon, matvecsQ5_1_dotprod, nil, nil},
+		{"Q8_0", matvecsQ8_0_neon, matvecsQ8_0_dotprod, matvecQ8_0_neon, matvecQ8_0_dotprod},
+		{"IQ4_NL", matvecsIQ4_NL_neon, matvecsIQ4_NL_dotprod, nil, nil},
+		{"MXFP4", matvecsMXFP4_neon, matvecsMXFP4_dotprod, nil, nil},
+		{"Q2_K", matvecsQ2_K_neon, matvecsQ2_K_dotprod, nil, nil},
+		{"Q3_K", matvecsQ3_K_neon, matvecsQ3_K_dotprod, nil, nil},
+		{"Q4_K", matvecsQ4_K_neon, matvecsQ4_K_dotprod, matvecQ4_K_neon, matvecQ4_K_dotprod},
+		{"Q5_K", matvecsQ5_K_neon, matvecsQ5_K_dotprod, nil, nil},
+		{"Q6_K", matvecsQ6_K_neon, matvecsQ6_K_dotprod, matvecQ6_K_neon, matvecQ6_K_dotprod},
+		{"IQ4_XS", matvecsIQ4_XS_neon, matvecsIQ4_XS_dotprod, nil, nil},
+		{"TQ2_0", matvecsTQ2_0_neon, matvecsTQ2_0_dotprod, nil, nil},
+	} {
+		f := products[b.typ].quant
+		f.add(neon, quantOneOrMore(b.neon1, quantGroups(4, 4, b.neon)))
+		f.add(dotprod, quantOneOrMore(b.dot1, quantGroups(4, 4, b.dotprod)))
+	}
+}
+
+// quantOneOrMore makes a product of one for a single vector, unless it is nil, and of
+// one for more.
+func quantOneOrMore(one func(y []float32, w []byte, q []int8, d []float32, s []int16), more quantMV) quantMV {
+	if one == nil {
+		return more
+	}
+	return func(y []float32, w []byte, q []int8, d []float32, s []int16, sh shape) {
+		if sh.m == 1 {
+			one(y, w, q, d, s)
+		} else {
+			more(y, w, q, d, s, sh)
+		}
+	}
+}
+
+//go:noescape
+func matvecF32_neon(y []float32, w []byte, x []float32)
+
+//go:noescape
+func matvecF16_neon(y []float32, w []byte, x []float32)
+
+//go:noescape
+func matvecQ4_0_neon(y []float32, w []byte, q []int8, d []float32, s []int16)
+
+//go:noescape
+func matvecQ8_0_neon(y []float32, w []byte, q []int8, d []float32, s []int16)
+
+//go:noescape
+func matvecQ4_K_neon(y []float32, w []byte, q []int8, d []float32, s []int16)
+
+//go:noescape
+func matvecQ6_K_neon(y []float32, w []byte, q []int8, d []float32, s []int16)
+
+//go:noescape
+func matvecQ4_0_dotprod(y []float32, w []byte, q []int8, d []float32, s []int16)
+
+//go:noescape
+func matvecQ8_0_dotprod(y []float32, w []byte, q []int8, d []float32, s []int16)
+
+//go:noescape
+func matvecQ4_K_dotprod(y []float32, w []byte, q []int8, d []float32, s []int16)
+
+//go:noescape
+func matvecQ6_K_dotprod(y []float32, w []byte, q []int8, d []float32, s []int16)
+
+//go:noescape
+func matvecsQ4_0_neon(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ4_1_neon(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ5_0_neon(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ5_1_neon(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ8_0_neon(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsIQ4_NL_neon(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsMXFP4_neon(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ2_K_neon(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ3_K_neon(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ4_K_neon(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ5_K_neon(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ6_K_neon(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsIQ4_XS_neon(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsTQ2_0_neon(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ4_0_dotprod(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ4_1_dotprod(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ5_0_dotprod(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ5_1_dotprod(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ8_0_dotprod(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsIQ4_NL_dotprod(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsMXFP4_dotprod(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ2_K_dotprod(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ3_K_dotprod(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ4_K_dotprod(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ5_K_dotprod(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ6_K_dotprod(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsIQ4_XS_dotprod(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsTQ2_0_dotprod(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
