@@ -3,15 +3,16 @@ package kernels
 import "fmt"
 
 // The products of attention. Scores are queries times keys, results are
-// probabilities times values; both are a small matrix times a long one that is
-// stored in panels of [PanelWidth] columns:
+// probabilities times values; both are a product of a matrix of some rows with a
+// long one that is stored in panels of [PanelWidth] columns:
 //
-//	a [rows][depth]            queries [row][key dim], probabilities [row][token]
-//	b [panel][depth][16]       keys [16 tokens][key dim], values [16 of the value dim][token], each transposed or not so that 16 results lie side by side
-//	c [rows][panel × 16]       scores [row][token], results [row][value dim]
+//	a [row][depth]             queries [row][key dim]    probabilities [row][token]
+//	b [panel][depth][16]       keys [panel][key dim][16 tokens]    values [panel][token][16 of the value dim]
+//	c [row][panel × 16]        scores [row][token]       results [row][value dim]
 //
-// A step of the product multiplies 16 values of b, which are widened to float32
-// once for all rows, with one value of each row of a.
+// A step of the depth multiplies 16 neighbours in b, which are widened to float32
+// once for all rows, with one value of each row of a. There is no sum across
+// lanes: every result is one chain of fused additions.
 
 // PanelWidth is the number of columns of a panel.
 const PanelWidth = 16

@@ -109,6 +109,8 @@ func TestQuantizationDiverges(t *testing.T) {
 	q8 := perplexityOf(t, "--kl-divergence-base", base)
 	require.Less(t, q8.Divergence.KLD.Value, 0.001)
 	require.Greater(t, q8.Divergence.SameTop.Value, 0.95)
+	cache := perplexityOf(t, f16, "--kl-divergence-base", base, "--cache-type", "q8_0")
+	require.Less(t, cache.Divergence.KLD.Value, 0.0002, "a cache of 8 bits costs next to nothing")
 	coarse := perplexityOf(t, q4, "--kl-divergence-base", base)
 	require.InEpsilon(t, want[q4], coarse.PPL.Value, 0.01, "few tokens, and activations are rounded in other places")
 	require.Greater(t, coarse.Divergence.KLD.Value, 5*q8.Divergence.KLD.Value, "4 bits are coarser than 8")
