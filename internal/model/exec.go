@@ -258,7 +258,7 @@ func (e *exec) startStep(s *step) (err error) {
 		mat.perTile[oneByOne] = max(1, rows/kernels.RowGroup) * kernels.RowGroup
 		mat.perTile[manyAtOnce] = mat.perTile[oneByOne]
 		if mat.gemm != nil {
-			mat.perTile[manyAtOnce] = mat.gemm.RowTile()
+			mat.perTile[manyAtOnce] = mat.gemm.TileRows(mat.out, e.pool.Workers())
 		}
 		for t, n := range mat.perTile {
 			mat.first[t] = s.tiles[t]
