@@ -143,12 +143,15 @@ var kvStores = []struct {
 
 // The formula for every shape, type and window, over several pages.
 func TestAttentionEqualsFormula(t *testing.T) {
-	const tokens = 600
+	tokens := 600
+	if testing.Short() {
+		tokens = 290
+	}
 	most := [...]float64{KVF16: 1e-3, KVF32: 2e-6, KVQ8: 2e-2}
 	for i, c := range attentionShapes {
 		s := randomSequence(&c, tokens)
-		for _, window := range []int{0, 1, 5, 256, 300} {
-			if testing.Short() && (i+window)%2 == 1 {
+		for j, window := range []int{0, 256, 5, 1, 270} {
+			if testing.Short() && j != i%5 {
 				continue
 			}
 			c.Windows = []int{window, window}
@@ -157,7 +160,10 @@ func TestAttentionEqualsFormula(t *testing.T) {
 				b.e.many = store.many
 				got := s.all(t, b, tokens, 3, 250, tokens)
 				w := c.Heads * c.ValueDim
-				for _, pos := range []int{0, 1, 2, 3, 15, 16, 100, 252, 253, 255, 256, 257, 511, 512, 599} {
+				for _, pos := range []int{0, 1, 2, 3, 15, 16, 100, 252, 253, 255, 256, 257, tokens - 1, 511, 512} {
+					if pos >= tokens {
+						continue
+					}
 					require.Less(t, distance(got[pos*w:][:w], s.naive(&c, pos, window)), most[store.typ],
 						"%+v, %+v, window %d, position %d", c, store, window, pos)
 				}
