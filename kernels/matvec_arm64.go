@@ -1,11 +1,14 @@
 package kernels
 
+import "unsafe"
+
 // addMatVecRows adds the rows of the products, lowest level first. For some types
 // there are bodies for one vector: they need fewer instructions, and add in the same
 // order.
 func addMatVecRows() {
-	products["F32"].float.add(neon, floatEach(matvecF32_neon))
-	products["F16"].float.add(neon, floatEach(matvecF16_neon))
+	products["F32"].float.add(neon, floatOneOrMore(matvecF32_neon, matvecsF32_neon))
+	products["F16"].float.add(neon, floatOneOrMore(matvecF16_neon, matvecsF16_neon))
+	products["BF16"].float.add(neon, floatOneOrMore(matvecBF16_neon, matvecsBF16_neon))
 	for _, b := range []struct {
 		typ           string
 		neon, dotprod quantBody
@@ -47,11 +50,41 @@ func quantOneOrMore(one func(y []float32, w []byte, q []int8, d []float32, s []i
 	}
 }
 
+// floatOneOrMore makes a product of one for a single vector and of body for two to
+// four.
+func floatOneOrMore(one func(y []float32, w []byte, x []float32), body floatBody) floatMV {
+	single := floatEach(one)
+	return func(y []float32, w []byte, x []float32, sh shape) {
+		for sh.m > 1 {
+			m := min(4, sh.m)
+			body(&y[0], sh.stride, unsafe.SliceData(w), sh.rows, unsafe.SliceData(x), m, sh.n)
+			sh.m -= m
+			if sh.m == 0 {
+				return
+			}
+			y, x = y[m*sh.stride:], x[m*sh.n:]
+		}
+		single(y, w, x, sh)
+	}
+}
+
 //go:noescape
 func matvecF32_neon(y []float32, w []byte, x []float32)
 
 //go:noescape
 func matvecF16_neon(y []float32, w []byte, x []float32)
+
+//go:noescape
+func matvecBF16_neon(y []float32, w []byte, x []float32)
+
+//go:noescape
+func matvecsF32_neon(y *float32, stride int, w *byte, rows int, x *float32, m, n int)
+
+//go:noescape
+func matvecsF16_neon(y *float32, stride int, w *byte, rows int, x *float32, m, n int)
+
+//go:noescape
+func matvecsBF16_neon(y *float32, stride int, w *byte, rows int, x *float32, m, n int)
 
 //go:noescape
 func matvecQ4_0_neon(y []float32, w []byte, q []int8, d []float32, s []int16)

@@ -22,11 +22,9 @@
 //	Z8-Z15          accumulators of vectors 0-7
 //	Z16-Z19, Z24, Z25 scratch of everything
 //
-// Memory: while a group is multiplied, one cache line in four of the next one is
-// prefetched, in the order in which it lies in memory. The processor's own
-// prefetcher follows and brings the others; when all are asked for, the first
-// cache has so many requests under way that it falls behind. Prefetching past the
-// end of the weights is harmless, it cannot fault.
+// Memory: while a group is multiplied, the next one is prefetched, in the order in
+// which it lies in memory. Prefetching past the end of the weights is harmless, it
+// cannot fault.
 
 // START loads the arguments. The step of R13 from vector to vector is n shifted by
 // indexShift; it replaces rowBytes in memory.
@@ -283,6 +281,13 @@ stored:                     \
 	VFMADD231PS  Z24, Z26, Z16             \
 	VFMADD231PS.BCST (BX)(R13*4), Z16, acc
 
+// FETCH prefetches four cache lines of the next group.
+#define FETCH(at) \
+	PREFETCHT0 (at)(R14)      \
+	PREFETCHT0 (at+64)(R14)   \
+	PREFETCHT0 (at+128)(R14)  \
+	PREFETCHT0 (at+192)(R14)
+
 // BLOCKS32 is the loop over blocks, UNPACK what precedes the products.
 #define BLOCKS32(UNPACK, BODY, bytes) \
 block:                          \
@@ -293,7 +298,7 @@ block:                          \
 	STORE
 
 #define Q4_0 \
-	PREFETCHT0 0(R14) \
+	FETCH(0) \
 	PREFETCHT0 256(R14) \
 	DWORD0(0, Z16) \
 	HALVES(Z26)   \
@@ -306,7 +311,7 @@ TEXT ·matvecQ4_0_avx512vnni(SB), NOSPLIT, $0-72
 	BLOCKS32(Q4_0, OFFSET8, 18)
 
 #define Q4_1 \
-	PREFETCHT0 0(R14) \
+	FETCH(0) \
 	PREFETCHT0 256(R14) \
 	DWORD0(0, Z16)   \
 	VPSRLD $16, Z16, Z17 \
@@ -346,8 +351,9 @@ TEXT ·matvecQ4_1_avx512vnni(SB), NOSPLIT, $0-72
 	VPBROADCASTD sixteens<>(SB), Z31
 
 #define Q5_0 \
-	PREFETCHT0 0(R14) \
+	FETCH(0) \
 	PREFETCHT0 256(R14) \
+	PREFETCHT0 320(R14) \
 	DWORDS01(0, Z16, Z25)   \
 	VPSRLD $16, Z16, Z17    \
 	VPSLLD $16, Z25, Z25    \
@@ -363,8 +369,9 @@ TEXT ·matvecQ5_0_avx512vnni(SB), NOSPLIT, $0-72
 	BLOCKS32(Q5_0, OFFSET16, 22)
 
 #define Q5_1 \
-	PREFETCHT0 0(R14) \
+	FETCH(0) \
 	PREFETCHT0 256(R14) \
+	PREFETCHT0 320(R14) \
 	DWORDS01(0, Z16, Z25)   \
 	VPSRLD $16, Z16, Z17    \
 	HALVES(Z26)             \
@@ -380,8 +387,8 @@ TEXT ·matvecQ5_1_avx512vnni(SB), NOSPLIT, $0-72
 	BLOCKS32(Q5_1, MINIMUM, 24)
 
 #define Q8_0 \
-	PREFETCHT0 0(R14) \
-	PREFETCHT0 256(R14) \
+	FETCH(0) \
+	FETCH(256) \
 	PREFETCHT0 512(R14) \
 	DWORD0(0, Z16)              \
 	HALVES(Z26)                 \
@@ -415,7 +422,7 @@ TEXT ·matvecIQ4_NL_avx512vnni(SB), NOSPLIT, $0-72
 
 // The exponent e stands for 2^(e-128), which is subnormal if e is 0 or 1.
 #define MXFP4 \
-	PREFETCHT0 0(R14) \
+	FETCH(0) \
 	PREFETCHT0 256(R14) \
 	DWORD0(0, Z16)                                \
 	VPANDD.BCST  bytes<>(SB), Z16, Z16            \
@@ -543,20 +550,20 @@ TEXT ·matvecQ4_K_avx512vnni(SB), NOSPLIT, $0-72
 	START(8, 6)
 	VPBROADCASTD nibbles<>(SB), Z28
 block:
-	PREFETCHT0 0(R14)
-	PREFETCHT0 256(R14)
+	FETCH(0)
+	FETCH(256)
 	SCALES4
 	VECTORS(MINIMUMS, 0, 0, minimums)
-	PREFETCHT0 512(R14)
-	PREFETCHT0 768(R14)
+	FETCH(512)
+	FETCH(768)
 	Q4_K_PAIR(0, Z26, 0, low0, high0)
-	PREFETCHT0 1024(R14)
-	PREFETCHT0 1280(R14)
+	FETCH(1024)
+	FETCH(1280)
 	Q4_K_PAIR(1, Z26, 2, low1, high1)
-	PREFETCHT0 1536(R14)
-	PREFETCHT0 1792(R14)
+	FETCH(1536)
+	FETCH(1792)
 	Q4_K_PAIR(2, Z27, 0, low2, high2)
-	PREFETCHT0 2048(R14)
+	FETCH(2048)
 	Q4_K_PAIR(3, Z27, 2, low3, high3)
 	NEXT256(144)
 	JNZ block
@@ -605,22 +612,22 @@ TEXT ·matvecQ5_K_avx512vnni(SB), NOSPLIT, $0-72
 	VPBROADCASTD nibbles<>(SB), Z28
 	VPBROADCASTD sixteens<>(SB), Z29
 block:
-	PREFETCHT0 0(R14)
-	PREFETCHT0 256(R14)
-	PREFETCHT0 512(R14)
+	FETCH(0)
+	FETCH(256)
+	FETCH(512)
 	SCALES4
 	VECTORS(MINIMUMS, 0, 0, minimums)
-	PREFETCHT0 768(R14)
-	PREFETCHT0 1024(R14)
+	FETCH(768)
+	FETCH(1024)
 	Q5_K_PAIR(0, Z26, 0, low0, high0)
-	PREFETCHT0 1280(R14)
-	PREFETCHT0 1536(R14)
+	FETCH(1280)
+	FETCH(1536)
 	Q5_K_PAIR(1, Z26, 2, low1, high1)
-	PREFETCHT0 1792(R14)
-	PREFETCHT0 2048(R14)
+	FETCH(1792)
+	FETCH(2048)
 	Q5_K_PAIR(2, Z27, 0, low2, high2)
-	PREFETCHT0 2304(R14)
-	PREFETCHT0 2560(R14)
+	FETCH(2304)
+	FETCH(2560)
 	Q5_K_PAIR(3, Z27, 2, low3, high3)
 	NEXT256(176)
 	JNZ block
@@ -687,26 +694,26 @@ block:
 TEXT ·matvecQ6_K_avx512vnni(SB), NOSPLIT, $0-72
 	START(8, 6)
 block:
-	PREFETCHT0 0(R14)
-	PREFETCHT0 256(R14)
-	PREFETCHT0 512(R14)
+	FETCH(0)
+	FETCH(256)
+	FETCH(512)
 	DWORD3(194, Z16)
 	VPSRLD $16, Z16, Z16
 	HALVES(Z30)
 	DWORDS(192, Z26, Z27, Z28, Z29)
 	Q6_K_QUARTER(0, 0, EVEN32, Z26, Z27, v0, v2, v4, v6)
-	PREFETCHT0 768(R14)
-	PREFETCHT0 1024(R14)
-	PREFETCHT0 1280(R14)
+	FETCH(768)
+	FETCH(1024)
+	FETCH(1280)
 	Q6_K_QUARTER(0, 1, ODD32, Z26, Z27, v1, v3, v5, v7)
-	PREFETCHT0 1536(R14)
-	PREFETCHT0 1792(R14)
-	PREFETCHT0 2048(R14)
-	PREFETCHT0 2304(R14)
+	FETCH(1536)
+	FETCH(1792)
+	FETCH(2048)
+	FETCH(2304)
 	Q6_K_QUARTER(1, 0, EVEN32, Z28, Z29, v8, v10, v12, v14)
-	PREFETCHT0 2560(R14)
-	PREFETCHT0 2816(R14)
-	PREFETCHT0 3072(R14)
+	FETCH(2560)
+	FETCH(2816)
+	FETCH(3072)
 	Q6_K_QUARTER(1, 1, ODD32, Z28, Z29, v9, v11, v13, v15)
 	NEXT256(210)
 	JNZ block
@@ -754,8 +761,8 @@ block:
 TEXT ·matvecQ3_K_avx512vnni(SB), NOSPLIT, $0-72
 	START(8, 6)
 block:
-	PREFETCHT0 0(R14)
-	PREFETCHT0 256(R14)
+	FETCH(0)
+	FETCH(256)
 	// The scales lie from the third byte on, the scale of the block follows.
 	DWORDS(94, Z20, Z21, Z22, Z23)
 	VPSRLD $16, Z23, Z16
@@ -780,22 +787,22 @@ block:
 	Q3_K_RUN(1, 0, EVEN4, Z26, v2)
 	Q3_K_RUN(2, 0, EVEN4, Z27, v4)
 	Q3_K_RUN(3, 0, EVEN4, Z27, v6)
-	PREFETCHT0 512(R14)
-	PREFETCHT0 768(R14)
+	FETCH(512)
+	FETCH(768)
 	DWORDS(64, Z0, Z1, Z2, Z3)
 	Q3_K_RUN(4, 0, EVEN4, Z28, v8)
 	Q3_K_RUN(5, 0, EVEN4, Z28, v10)
 	Q3_K_RUN(6, 0, EVEN4, Z29, v12)
 	Q3_K_RUN(7, 0, EVEN4, Z29, v14)
-	PREFETCHT0 1024(R14)
-	PREFETCHT0 1280(R14)
+	FETCH(1024)
+	FETCH(1280)
 	DWORDS(16, Z4, Z5, Z6, Z7)
 	DWORDS(48, Z0, Z1, Z2, Z3)
 	Q3_K_RUN(0, 1, ODD4, Z26, v1)
 	Q3_K_RUN(1, 1, ODD4, Z26, v3)
 	Q3_K_RUN(2, 1, ODD4, Z27, v5)
 	Q3_K_RUN(3, 1, ODD4, Z27, v7)
-	PREFETCHT0 1536(R14)
+	FETCH(1536)
 	DWORDS(80, Z0, Z1, Z2, Z3)
 	Q3_K_RUN(4, 1, ODD4, Z28, v9)
 	Q3_K_RUN(5, 1, ODD4, Z28, v11)
@@ -828,8 +835,8 @@ block:
 TEXT ·matvecQ2_K_avx512vnni(SB), NOSPLIT, $0-72
 	START(8, 6)
 block:
-	PREFETCHT0 0(R14)
-	PREFETCHT0 256(R14)
+	FETCH(0)
+	FETCH(256)
 	DWORD3(68, Z16)
 	VPSRLD $16, Z16, Z17
 	HALVES(Z30)
@@ -848,20 +855,20 @@ block:
 	Q2_K_RUN(1, 0, Z26, v2)
 	Q2_K_RUN(2, 0, Z27, v4)
 	Q2_K_RUN(3, 0, Z27, v6)
-	PREFETCHT0 512(R14)
-	PREFETCHT0 768(R14)
+	FETCH(512)
+	FETCH(768)
 	DWORDS(32, Z0, Z1, Z2, Z3)
 	Q2_K_RUN(0, 1, Z26, v1)
 	Q2_K_RUN(1, 1, Z26, v3)
 	Q2_K_RUN(2, 1, Z27, v5)
 	Q2_K_RUN(3, 1, Z27, v7)
-	PREFETCHT0 1024(R14)
+	FETCH(1024)
 	DWORDS(48, Z0, Z1, Z2, Z3)
 	Q2_K_RUN(4, 0, Z28, v8)
 	Q2_K_RUN(5, 0, Z28, v10)
 	Q2_K_RUN(6, 0, Z29, v12)
 	Q2_K_RUN(7, 0, Z29, v14)
-	PREFETCHT0 1280(R14)
+	FETCH(1280)
 	DWORDS(64, Z0, Z1, Z2, Z3)
 	Q2_K_RUN(4, 1, Z28, v9)
 	Q2_K_RUN(5, 1, Z28, v11)
@@ -899,23 +906,23 @@ TEXT ·matvecIQ4_XS_avx512vnni(SB), NOSPLIT, $0-72
 	VPBROADCASTD    nibbles<>(SB), Z28
 	VBROADCASTI32X4 levelsIQ4<>(SB), Z29
 block:
-	PREFETCHT0 0(R14)
-	PREFETCHT0 256(R14)
+	FETCH(0)
+	FETCH(256)
 	DWORDS01(0, Z16, Z27)
 	VPSRLD $16, Z16, Z26
 	HALVES(Z30)
 	IQ4_XS_GROUP(0, v0)
 	IQ4_XS_GROUP(1, v1)
-	PREFETCHT0 512(R14)
-	PREFETCHT0 768(R14)
+	FETCH(512)
+	FETCH(768)
 	IQ4_XS_GROUP(2, v2)
 	IQ4_XS_GROUP(3, v3)
-	PREFETCHT0 1024(R14)
-	PREFETCHT0 1280(R14)
+	FETCH(1024)
+	FETCH(1280)
 	IQ4_XS_GROUP(4, v4)
 	IQ4_XS_GROUP(5, v5)
-	PREFETCHT0 1536(R14)
-	PREFETCHT0 1792(R14)
+	FETCH(1536)
+	FETCH(1792)
 	IQ4_XS_GROUP(6, v6)
 	IQ4_XS_GROUP(7, v7)
 	NEXT256(136)
@@ -934,11 +941,11 @@ block:
 TEXT ·matvecTQ2_0_avx512vnni(SB), NOSPLIT, $0-72
 	START(8, 6)
 block:
-	PREFETCHT0 0(R14)
-	PREFETCHT0 256(R14)
-	PREFETCHT0 512(R14)
-	PREFETCHT0 768(R14)
-	PREFETCHT0 1024(R14)
+	FETCH(0)
+	FETCH(256)
+	FETCH(512)
+	FETCH(768)
+	FETCH(1024)
 	DWORD3(50, Z16)
 	VPSRLD $16, Z16, Z16
 	HALVES(Z31)
