@@ -283,10 +283,10 @@ stored:                     \
 
 // FETCH prefetches four cache lines of the next group.
 #define FETCH(at) \
-	PREFETCHT0 (at)(R14)      \
-	PREFETCHT0 (at+64)(R14)   \
-	PREFETCHT0 (at+128)(R14)  \
-	PREFETCHT0 (at+192)(R14)
+	PREFETCHT1 (at)(R14)      \
+	PREFETCHT1 (at+64)(R14)   \
+	PREFETCHT1 (at+128)(R14)  \
+	PREFETCHT1 (at+192)(R14)
 
 // BLOCKS32 is the loop over blocks, UNPACK what precedes the products.
 #define BLOCKS32(UNPACK, BODY, bytes) \
@@ -299,7 +299,7 @@ block:                          \
 
 #define Q4_0 \
 	FETCH(0) \
-	PREFETCHT0 256(R14) \
+	PREFETCHT1 256(R14) \
 	DWORD0(0, Z16) \
 	HALVES(Z26)   \
 	NIBBLES32(2)
@@ -312,7 +312,7 @@ TEXT ·matvecQ4_0_avx512vnni(SB), NOSPLIT, $0-72
 
 #define Q4_1 \
 	FETCH(0) \
-	PREFETCHT0 256(R14) \
+	PREFETCHT1 256(R14) \
 	DWORD0(0, Z16)   \
 	VPSRLD $16, Z16, Z17 \
 	HALVES(Z26)      \
@@ -352,8 +352,8 @@ TEXT ·matvecQ4_1_avx512vnni(SB), NOSPLIT, $0-72
 
 #define Q5_0 \
 	FETCH(0) \
-	PREFETCHT0 256(R14) \
-	PREFETCHT0 320(R14) \
+	PREFETCHT1 256(R14) \
+	PREFETCHT1 320(R14) \
 	DWORDS01(0, Z16, Z25)   \
 	VPSRLD $16, Z16, Z17    \
 	VPSLLD $16, Z25, Z25    \
@@ -370,8 +370,8 @@ TEXT ·matvecQ5_0_avx512vnni(SB), NOSPLIT, $0-72
 
 #define Q5_1 \
 	FETCH(0) \
-	PREFETCHT0 256(R14) \
-	PREFETCHT0 320(R14) \
+	PREFETCHT1 256(R14) \
+	PREFETCHT1 320(R14) \
 	DWORDS01(0, Z16, Z25)   \
 	VPSRLD $16, Z16, Z17    \
 	HALVES(Z26)             \
@@ -389,7 +389,7 @@ TEXT ·matvecQ5_1_avx512vnni(SB), NOSPLIT, $0-72
 #define Q8_0 \
 	FETCH(0) \
 	FETCH(256) \
-	PREFETCHT0 512(R14) \
+	PREFETCHT1 512(R14) \
 	DWORD0(0, Z16)              \
 	HALVES(Z26)                 \
 	DWORDS(2, Z0, Z1, Z2, Z3)   \
@@ -423,7 +423,7 @@ TEXT ·matvecIQ4_NL_avx512vnni(SB), NOSPLIT, $0-72
 // The exponent e stands for 2^(e-128), which is subnormal if e is 0 or 1.
 #define MXFP4 \
 	FETCH(0) \
-	PREFETCHT0 256(R14) \
+	PREFETCHT1 256(R14) \
 	DWORD0(0, Z16)                                \
 	VPANDD.BCST  bytes<>(SB), Z16, Z16            \
 	VPTESTNMD    Z16, Z16, K2                     \
