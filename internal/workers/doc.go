@@ -4,9 +4,9 @@
 // each must end before the next begins. The barrier between them therefore has to cost microseconds at most, and nothing
 // may be allocated for it. A [Pool] reaches this in three ways:
 //
-//   - Tiles are handed out by one atomic counter and counted back by another. A goroutine that comes late finds nothing
-//     left and delays nobody: [Pool.Run] waits for tiles, not for goroutines. So a core that another process keeps busy
-//     costs its share of the work and no more.
+//   - Every worker has a run of neighbouring tiles of its own, handed out by an atomic counter, and takes from the others'
+//     when it has come to its end. A goroutine that comes late finds nothing left and delays nobody: [Pool.Run] waits for
+//     tiles, not for goroutines. So a core that another process keeps busy costs its share of the work and no more.
 //   - Who waits, spins for some tens of microseconds with the processor's pause instruction, so that the next operation
 //     of the same token finds everybody awake, and then sleeps until it is woken.
 //   - Nobody spins when there are fewer cores (or a smaller GOMAXPROCS) than workers: the spinning would only take the

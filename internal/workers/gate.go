@@ -17,23 +17,24 @@ const (
 
 // gate is where one goroutine waits. Others wake it after they have changed what it waits for.
 type gate struct {
+	ready  func() bool // what it waits for
 	asleep atomic.Bool
 	token  chan struct{} // one for each change of asleep from true to false that was made by wake
 	_      [2]cpu.CacheLinePad
 }
 
-func (g *gate) init() { g.token = make(chan struct{}, 1) }
+func (g *gate) init(ready func() bool) { g.ready, g.token = ready, make(chan struct{}, 1) }
 
-// wait returns when ready(p) holds.
-func (g *gate) wait(p *Pool, ready func(*Pool) bool) {
-	for !ready(p) {
-		if p.spin.Load() && spin(p, ready) {
+// wait returns when what the goroutine waits for holds.
+func (g *gate) wait(spin *atomic.Bool) {
+	for !g.ready() {
+		if spin.Load() && g.spin() {
 			return
 		}
 		g.asleep.Store(true)
 		// What was awaited may have come between the last look and the Store, and then nobody saw a sleeper to wake.
 		// If a waker did see one, its token must be taken.
-		if ready(p) && g.asleep.CompareAndSwap(true, false) {
+		if g.ready() && g.asleep.CompareAndSwap(true, false) {
 			return
 		}
 		<-g.token
@@ -47,11 +48,11 @@ func (g *gate) wake() {
 	}
 }
 
-// spin polls ready for a while and reports whether it held in the end.
-func spin(p *Pool, ready func(*Pool) bool) bool {
+// spin polls for a while and reports whether what was waited for held in the end.
+func (g *gate) spin() bool {
 	for start := time.Now(); time.Since(start) < spinFor; {
 		for range spinPolls {
-			if ready(p) {
+			if g.ready() {
 				return true
 			}
 			pause()

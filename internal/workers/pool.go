@@ -19,21 +19,27 @@ type Pool struct {
 	helpers []gate // of workers 1, 2, …
 	caller  gate   // of worker 0
 
-	// The job. Written by Run before it raises todo; read only by goroutines that hold a tile, and Run does not
-	// return before every tile is given back.
-	fn    func(tile, worker int)
-	tiles int
+	// The job. Written by Run before it raises the shares' todo; read only by goroutines that hold a tile, and Run does
+	// not return before every tile is given back.
+	fn     func(tile, worker int)
+	shares []share // by worker
 
 	failure atomic.Pointer[failure] // the first of the job
 	spin    atomic.Bool             // whether waiting goroutines may spin
 	closed  atomic.Bool
 
-	// The two counters are written by all workers, and each has a cache line of its own (and the neighbour that the
-	// prefetcher takes along).
-	_    [2]cpu.CacheLinePad
-	todo atomic.Int64 // tiles that nobody has taken; negative when workers have asked in vain
+	// Written by all workers, so it has a cache line of its own (and the neighbour that the prefetcher takes along).
 	_    [2]cpu.CacheLinePad
 	left atomic.Int64 // tiles that are not done
+	_    [2]cpu.CacheLinePad
+}
+
+// share is a run of neighbouring tiles that one worker takes from the first to the last. Weights lie in the order of tiles, so
+// each worker reads memory in one stream, and what is fetched ahead at the end of a tile is what the same core needs next.
+// Workers that have come to the end of their share take tiles from those of others.
+type share struct {
+	end  int          // number of the tile behind the last
+	todo atomic.Int64 // tiles that nobody has taken; negative when workers have asked in vain
 	_    [2]cpu.CacheLinePad
 }
 
@@ -76,11 +82,12 @@ func New(n int) *Pool {
 	if n < 1 {
 		panic(fmt.Sprintf("workers: a pool of %d workers", n))
 	}
-	p := &Pool{helpers: make([]gate, n-1)}
-	p.caller.init()
+	p := &Pool{helpers: make([]gate, n-1), shares: make([]share, n)}
+	p.caller.init(func() bool { return p.left.Load() == 0 })
 	p.stopped.Add(n - 1)
 	for i := range p.helpers {
-		p.helpers[i].init()
+		own := &p.shares[i+1]
+		p.helpers[i].init(func() bool { return own.todo.Load() > 0 || p.closed.Load() })
 		go p.help(i + 1)
 	}
 	return p
@@ -90,7 +97,8 @@ func New(n int) *Pool {
 func (p *Pool) Workers() int { return len(p.helpers) + 1 }
 
 // Run calls fn(tile, worker) once for each tile in [0, tiles) and returns when all calls have returned. Calls with the same worker
-// number never overlap. Tiles start in ascending order. Run allocates nothing if fn is a value made beforehand.
+// number never overlap. Each worker takes neighbouring tiles in ascending order, as long as there are any. Run allocates nothing if
+// fn is a value made beforehand.
 //
 // If a tile faults, the tiles that have not begun are dropped and Run returns a *FaultError. If a tile panics otherwise, they are dropped
 // too and Run panics with a *PanicError. The pool can be used again in both cases.
@@ -109,7 +117,7 @@ func (p *Pool) Run(tiles int, fn func(tile, worker int)) (err error) {
 	// Deferred, because a tile may end this goroutine (runtime.Goexit, as testing.T.FailNow does) while others still run.
 	exiting := true
 	defer func() {
-		p.caller.wait(p, (*Pool).done)
+		p.caller.wait(&p.spin)
 		p.fn = nil
 		switch f := p.failure.Swap(nil); {
 		case f == nil || exiting:
@@ -120,12 +128,19 @@ func (p *Pool) Run(tiles int, fn func(tile, worker int)) (err error) {
 		}
 	}()
 
-	p.fn, p.tiles = fn, tiles
+	p.fn = fn
 	p.spin.Store(runtime.GOMAXPROCS(0) > len(p.helpers) && runtime.NumCPU() > len(p.helpers))
 	p.left.Store(int64(tiles))
-	p.todo.Store(int64(tiles))
-	for i := range min(len(p.helpers), tiles-1) {
-		p.helpers[i].wake()
+	for w, from := 0, 0; w < len(p.shares); w++ {
+		s := &p.shares[w]
+		s.end = ((w+1)*tiles + len(p.shares) - 1) / len(p.shares) // rounded up: the caller always has a tile
+		if n := s.end - from; n > 0 {
+			s.todo.Store(int64(n))
+			if w > 0 {
+				p.helpers[w-1].wake()
+			}
+		}
+		from = s.end
 	}
 
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -151,15 +166,9 @@ func (p *Pool) help(worker int) {
 	debug.SetPanicOnFault(true)
 	for !p.closed.Load() {
 		p.work(worker)
-		p.helpers[worker-1].wait(p, (*Pool).wanted)
+		p.helpers[worker-1].wait(&p.spin)
 	}
 }
-
-// wanted reports whether the pool's own workers have a reason to be awake.
-func (p *Pool) wanted() bool { return p.todo.Load() > 0 || p.closed.Load() }
-
-// done reports whether the job is done.
-func (p *Pool) done() bool { return p.left.Load() == 0 }
 
 // work runs tiles as long as there are any. It recovers panics.
 func (p *Pool) work(worker int) {
@@ -168,7 +177,9 @@ func (p *Pool) work(worker int) {
 	defer func() {
 		if !completed {
 			p.fail(recover())
-			taken += max(0, p.todo.Swap(0)) // this goroutine answers for the dropped tiles
+			for w := range p.shares {
+				taken += max(0, p.shares[w].todo.Swap(0)) // this goroutine answers for the dropped tiles
+			}
 		}
 		if taken > 0 && p.left.Add(-taken) == 0 {
 			p.caller.wake()
@@ -176,13 +187,16 @@ func (p *Pool) work(worker int) {
 	}()
 	// A worker that comes late, when the job it was woken for is done and perhaps the next one has begun, takes part in the next one:
 	// a tile always belongs to the job that is current, and holding it keeps that job current.
-	for {
-		n := p.todo.Add(-1)
-		if n < 0 {
-			break
+	for i := range p.shares {
+		s := &p.shares[(worker+i)%len(p.shares)]
+		for s.todo.Load() > 0 { // so that asking in vain writes nothing
+			n := s.todo.Add(-1)
+			if n < 0 {
+				break
+			}
+			taken++
+			p.fn(s.end-1-int(n), worker)
 		}
-		taken++
-		p.fn(p.tiles-1-int(n), worker)
 	}
 	completed = true
 }

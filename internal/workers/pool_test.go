@@ -138,19 +138,28 @@ func together(n int) func() {
 	}
 }
 
+// untaken returns the number of tiles that nobody has taken.
+func (p *Pool) untaken() (n int64) {
+	for i := range p.shares {
+		n += max(0, p.shares[i].todo.Load())
+	}
+	return n
+}
+
 // failOne runs a job of many tiles in which every worker has one tile and worker bad calls fail in it. It returns what Run returns.
 // The tiles that nobody has begun must be dropped.
 func failOne(p *Pool, bad int, fail func()) error {
 	meet := together(p.Workers())
-	return p.Run(1000, func(tile, worker int) {
-		if tile >= p.Workers() {
+	var begun atomic.Int32
+	return p.Run(1000, func(_, worker int) {
+		if int(begun.Add(1)) > p.Workers() {
 			panic("a tile was begun after the failure")
 		}
 		meet()
 		if worker == bad {
 			fail()
 		}
-		for p.todo.Load() > 0 {
+		for p.untaken() > 0 {
 			runtime.Gosched()
 		}
 	})
