@@ -60,7 +60,7 @@ many:                            \
 	SUBQ $16, CX                   \
 	JLT  eight                     \
 loop:                            \
-	PREFETCHT0 2048(SI)            \
+	PREFETCHT1 8192(SI)            \
 	LOAD8(0)                       \
 	FMA8(0, Y0, Y2, Y4, Y6)        \
 	LOAD8(8*bytes)                 \
