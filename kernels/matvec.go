@@ -165,6 +165,19 @@ func quantGroups(size, most int, body quantBody) quantMV {
 	}
 }
 
+// A quantRowsBody multiplies rows, which follow each other, with a few vectors.
+type quantRowsBody func(y *float32, stride int, w *byte, rows int, q *int8, d *float32, s *int16, m, n int)
+
+// quantRows makes a product of a body for at most most vectors.
+func quantRows(most int, body quantRowsBody) quantMV {
+	return func(y []float32, w []byte, q []int8, d []float32, s []int16, sh shape) {
+		scales, sums := len(d)/sh.m, len(s)/sh.m
+		for t := 0; t < sh.m; t += most {
+			body(&y[t*sh.stride], sh.stride, &w[0], sh.rows, &q[t*sh.n], &d[t*scales], &s[t*sums], min(most, sh.m-t), sh.n)
+		}
+	}
+}
+
 // quantEach makes a product of a function for one vector.
 func quantEach(one func(y []float32, w []byte, q []int8, d []float32, s []int16)) quantMV {
 	return func(y []float32, w []byte, q []int8, d []float32, s []int16, sh shape) {

@@ -21,14 +21,17 @@ func addMatVecRows() {
 		{"Q3_K", 2, matvecQ3_K_avx2, matvecQ3_K_avx512vnni},
 		{"Q4_K", 2, matvecQ4_K_avx2, matvecQ4_K_avx512vnni},
 		{"Q5_K", 2, matvecQ5_K_avx2, matvecQ5_K_avx512vnni},
-		{"Q6_K", 2, matvecQ6_K_avx2, matvecQ6_K_avx512vnni},
+		{"Q6_K", 2, matvecQ6_K_avx2, nil},
 		{"IQ4_XS", 2, matvecIQ4_XS_avx2, matvecIQ4_XS_avx512vnni},
 		{"TQ2_0", 2, matvecTQ2_0_avx2, matvecTQ2_0_avx512vnni},
 	} {
 		f := products[b.typ].quant
 		f.add(avx2, quantGroups(8, b.most, b.avx2))
-		f.add(avx512vnni, quantGroups(16, 8, b.avx512))
+		if b.avx512 != nil {
+			f.add(avx512vnni, quantGroups(16, 8, b.avx512))
+		}
 	}
+	products["Q6_K"].quant.add(avx512vnni, quantRows(8, matvecQ6_K_avx512vnni))
 }
 
 //go:noescape
@@ -116,7 +119,7 @@ func matvecQ4_K_avx512vnni(y *float32, stride int, w *byte, rowBytes int, q *int
 func matvecQ5_K_avx512vnni(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
 
 //go:noescape
-func matvecQ6_K_avx512vnni(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+func matvecQ6_K_avx512vnni(y *float32, stride int, w *byte, rows int, q *int8, d *float32, s *int16, m, n int)
 
 //go:noescape
 func matvecIQ4_XS_avx512vnni(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
