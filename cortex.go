@@ -119,7 +119,7 @@ func open(src *loader.Source, opt *Options) (*Model, error) {
 		}
 	}
 
-	m.pool = workers.New(o.Threads)
+	m.pool = workers.New(o.Threads, m.model.Ahead)
 	m.life.free = m.free
 	if err := m.model.Start(m.pool, openProgress(o.Progress)); err != nil {
 		return nil, errors.Join(err, m.Close())

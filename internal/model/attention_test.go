@@ -24,7 +24,7 @@ func newAttentionBench(t testing.TB, c Config, typ KVType, tokens, batch, thread
 	t.Helper()
 	const q, k, v, y = 0, 1, 2, 3
 	widths := []int{q: c.Heads * c.KeyDim, k: c.KVHeads * c.KeyDim, v: c.KVHeads * c.ValueDim, y: c.Heads * c.ValueDim}
-	e := &exec{m: &Model{Config: c, Plan: &plan.Plan{}}, batch: batch, att: newAttention(&c), pool: workers.New(threads)}
+	e := &exec{m: &Model{Config: c, Plan: &plan.Plan{}}, batch: batch, att: newAttention(&c), pool: workers.New(threads, nil)}
 	for _, w := range widths {
 		e.m.Plan.Slots = append(e.m.Plan.Slots, plan.SlotInfo{Width: w})
 		e.slots = append(e.slots, make([]float32, batch*w))

@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/cortexsdr/cortex/format"
 	"github.com/cortexsdr/cortex/internal/plan"
@@ -35,6 +36,7 @@ type exec struct {
 	tile    [plan.Ops]func(tile, worker int)
 	pack    func(tile, worker int)
 	packAll func(tile, worker int)
+	ahead   atomic.Pointer[ahead] // what idle workers fetch
 
 	// The pass, and the step of it that is being run.
 	kv     *KV
@@ -52,6 +54,7 @@ type step struct {
 	plan.Step
 	mats  []matrix
 	vec   []float32 // a norm's weights
+	ahead *ahead    // what is fetched for the product that follows
 	tiles [2]int    // of all matrices, by tiling
 }
 
@@ -66,6 +69,7 @@ const (
 
 // matrix is one matrix of a step, cut into tiles of rows.
 type matrix struct {
+	index    int // among those of the step
 	product  *kernels.Product
 	gemm     *kernels.GEMM // nil if there is nothing better than the product
 	block    int
@@ -98,7 +102,7 @@ func newExec(m *Model, batch int) (*exec, error) {
 		}
 		st := step{Step: ps}
 		for _, w := range ps.W {
-			mat := matrix{block: w.Block, in: int(w.Shape[0]), out: int(w.Rows()), rowBytes: int(w.RowBytes())}
+			mat := matrix{index: len(st.mats), block: w.Block, in: int(w.Shape[0]), out: int(w.Rows()), rowBytes: int(w.RowBytes())}
 			var ok bool
 			if mat.product, ok = product(w.Tensor); !ok {
 				return nil, unsupported(m.src, w.Tensor)
@@ -217,6 +221,9 @@ func (e *exec) start(pool *workers.Pool) (err error) {
 			return err
 		}
 	}
+	if err := e.planAhead(); err != nil {
+		return err
+	}
 	e.tile = [plan.Ops]func(tile, worker int){
 		plan.Embed:     e.embedTile,
 		plan.Norm:      e.normTile,
@@ -273,6 +280,7 @@ func (e *exec) close() error {
 		return nil
 	}
 	e.slots, e.scratch, e.angles = nil, nil, nil
+	e.ahead.Store(nil)
 	return e.buf.Close()
 }
 
@@ -286,6 +294,7 @@ func (e *exec) runStep(s *step) error {
 		s.mats[i].data = b
 	}
 	e.step = s
+	e.fetchAhead(s)
 	tiles := e.n // most steps have one tile per token
 	switch s.Op {
 	case plan.MatMul, plan.MatMulAdd:
@@ -367,25 +376,32 @@ func (e *exec) packInput(s *step) error {
 
 func (e *exec) packTile(t, _ int) { e.packed[e.packAs].Quantize(t, t+1) }
 
-func (e *exec) matMulTile(tile, worker int) {
-	s := e.step
+// tile returns the matrix that a tile of a product belongs to, and its rows from
+// up to to.
+func (s *step) tile(tile int, t tiling) (mat *matrix, from, to int) {
 	i := len(s.mats) - 1
-	for s.mats[i].first[e.many] > tile {
+	for s.mats[i].first[t] > tile {
 		i--
 	}
-	mat := &s.mats[i]
-	from := (tile - mat.first[e.many]) * mat.perTile[e.many]
-	to := min(from+mat.perTile[e.many], mat.out)
+	mat = &s.mats[i]
+	from = (tile - mat.first[t]) * mat.perTile[t]
+	return mat, from, min(from+mat.perTile[t], mat.out)
+}
+
+func (e *exec) matMulTile(tile, worker int) {
+	s := e.step
+	mat, from, to := s.tile(tile, e.many)
 	w := mat.data[from*mat.rowBytes : to*mat.rowBytes]
 	if e.many == manyAtOnce && mat.gemm != nil {
-		e.gemmTile(i, from, to, w, worker)
+		e.gemmTile(mat, from, to, w, worker)
 		return
 	}
 	a := &e.packed[mat.product.Layout()]
-	rows, width := to-from, e.m.Plan.Slots[s.Out[i]].Width
+	rows, slot := to-from, s.Out[mat.index]
+	width := e.m.Plan.Slots[slot].Width
 	for t := 0; t < e.n; t += tileVectors {
 		n := min(tileVectors, e.n-t)
-		out := e.slots[s.Out[i]][t*width+from:]
+		out := e.slots[slot][t*width+from:]
 		y, stride := out, width
 		if s.Op == plan.MatMulAdd {
 			y, stride = e.scratch[worker], rows

@@ -88,12 +88,11 @@ func (e *exec) packAllTile(part, _ int) {
 
 func (e *exec) packedFor(g *kernels.GEMM) []byte { return e.prompts.packed[e.gemm.index(g.Key())] }
 
-// gemmTile computes rows from up to to of matrix i of the step, whose weights
+// gemmTile computes rows from up to to of a matrix of the step, whose weights
 // are w, for all tokens.
-func (e *exec) gemmTile(i, from, to int, w []byte, worker int) {
-	s, rows := e.step, to-from
-	mat := &s.mats[i]
-	out, width := e.slots[s.Out[i]][from:], e.m.Plan.Slots[s.Out[i]].Width
+func (e *exec) gemmTile(mat *matrix, from, to int, w []byte, worker int) {
+	s, rows, slot := e.step, to-from, e.step.Out[mat.index]
+	out, width := e.slots[slot][from:], e.m.Plan.Slots[slot].Width
 	y, stride := out, width
 	if s.Op == plan.MatMulAdd {
 		y, stride = e.prompts.sums[worker], rows

@@ -36,7 +36,7 @@ func start(t testing.TB, src *loader.Source, threads, batch int) *Model {
 	require.NoError(t, err)
 	m, err := New(src, Options{Vocab: len(tokens), Batch: batch})
 	require.NoError(t, err)
-	pool := workers.New(threads)
+	pool := workers.New(threads, m.Ahead)
 	require.NoError(t, m.Start(pool, nil))
 	t.Cleanup(func() {
 		require.NoError(t, m.Close())

@@ -18,12 +18,15 @@ const (
 // gate is where one goroutine waits. Others wake it after they have changed what it waits for.
 type gate struct {
 	ready  func() bool // what it waits for
+	idle   func() bool // what it does meanwhile, until false
 	asleep atomic.Bool
 	token  chan struct{} // one for each change of asleep from true to false that was made by wake
 	_      [2]cpu.CacheLinePad
 }
 
-func (g *gate) init(ready func() bool) { g.ready, g.token = ready, make(chan struct{}, 1) }
+func (g *gate) init(ready, idle func() bool) {
+	g.ready, g.idle, g.token = ready, idle, make(chan struct{}, 1)
+}
 
 // wait returns when what the goroutine waits for holds.
 func (g *gate) wait(spin *atomic.Bool) {
@@ -55,7 +58,9 @@ func (g *gate) spin() bool {
 			if g.ready() {
 				return true
 			}
-			pause()
+			if !g.idle() {
+				pause()
+			}
 		}
 	}
 	return false

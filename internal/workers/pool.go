@@ -78,16 +78,22 @@ type failure struct {
 
 // New starts a pool of n workers, of which the caller of Run is one. It panics if n < 1.
 // Close must be called to end the goroutines.
-func New(n int) *Pool {
+//
+// Workers that wait call idle, which may be nil, over and over again as long as it returns true, at any time and from
+// several goroutines at once. It should return within a microsecond.
+func New(n int, idle func(worker int) bool) *Pool {
 	if n < 1 {
 		panic(fmt.Sprintf("workers: a pool of %d workers", n))
 	}
 	p := &Pool{helpers: make([]gate, n-1), shares: make([]share, n)}
-	p.caller.init(func() bool { return p.left.Load() == 0 })
+	if idle == nil {
+		idle = func(int) bool { return false }
+	}
+	p.caller.init(func() bool { return p.left.Load() == 0 }, func() bool { return idle(0) })
 	p.stopped.Add(n - 1)
 	for i := range p.helpers {
 		own := &p.shares[i+1]
-		p.helpers[i].init(func() bool { return own.todo.Load() > 0 || p.closed.Load() })
+		p.helpers[i].init(func() bool { return own.todo.Load() > 0 || p.closed.Load() }, func() bool { return idle(i + 1) })
 		go p.help(i + 1)
 	}
 	return p
@@ -95,6 +101,13 @@ func New(n int) *Pool {
 
 // Workers returns the number of workers: the second argument of a tile function is always less.
 func (p *Pool) Workers() int { return len(p.helpers) + 1 }
+
+// Share returns the tiles that a worker begins with, from up to to (exclusive), when all there are are as many as tiles.
+// The caller of Run, worker 0, always has one.
+func (p *Pool) Share(worker, tiles int) (from, to int) {
+	n := p.Workers()
+	return (worker*tiles + n - 1) / n, ((worker+1)*tiles + n - 1) / n
+}
 
 // Run calls fn(tile, worker) once for each tile in [0, tiles) and returns when all calls have returned. Calls with the same worker
 // number never overlap. Each worker takes neighbouring tiles in ascending order, as long as there are any. Run allocates nothing if
@@ -131,16 +144,16 @@ func (p *Pool) Run(tiles int, fn func(tile, worker int)) (err error) {
 	p.fn = fn
 	p.spin.Store(runtime.GOMAXPROCS(0) > len(p.helpers) && runtime.NumCPU() > len(p.helpers))
 	p.left.Store(int64(tiles))
-	for w, from := 0, 0; w < len(p.shares); w++ {
-		s := &p.shares[w]
-		s.end = ((w+1)*tiles + len(p.shares) - 1) / len(p.shares) // rounded up: the caller always has a tile
-		if n := s.end - from; n > 0 {
-			s.todo.Store(int64(n))
-			if w > 0 {
-				p.helpers[w-1].wake()
-			}
+	for w := range p.shares {
+		from, to := p.Share(w, tiles)
+		if from == to {
+			continue
 		}
-		from = s.end
+		p.shares[w].end = to
+		p.shares[w].todo.Store(int64(to - from))
+		if w > 0 {
+			p.helpers[w-1].wake()
+		}
 	}
 
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // newPool returns a pool that is closed when the test ends.
 func newPool(t testing.TB, n int) *Pool {
-	p := New(n)
+	p := New(n, nil)
 	t.Cleanup(p.Close)
 	return p
 }
@@ -48,7 +48,7 @@ func checkRun(t require.TestingT, p *Pool, tiles int) {
 
 func TestEveryTileOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := New(rapid.IntRange(1, 9).Draw(t, "workers"))
+		p := New(rapid.IntRange(1, 9).Draw(t, "workers"), nil)
 		defer p.Close()
 		for _, tiles := range rapid.SliceOfN(rapid.IntRange(-1, 300), 0, 20).Draw(t, "tiles") {
 			checkRun(t, p, tiles)
@@ -226,13 +226,13 @@ func TestSetPanicOnFaultIsRestored(t *testing.T) {
 
 func TestClose(t *testing.T) {
 	for _, n := range sizes() {
-		p := New(n)
+		p := New(n, nil)
 		checkRun(t, p, 10)
 		p.Close()
 		p.Close()
 		require.Panics(t, func() { _ = p.Run(1, func(int, int) {}) })
 	}
-	require.Panics(t, func() { New(0) })
+	require.Panics(t, func() { New(0, nil) })
 }
 
 func TestRunDoesNotAllocate(t *testing.T) {
@@ -304,4 +304,32 @@ func BenchmarkTiles(b *testing.B) {
 			}
 		})
 	}
+}
+
+// Who waits does what idle says as long as there is something to do, and sees that its wait is over meanwhile.
+func TestIdle(t *testing.T) {
+	var g gate
+	pieces := 0
+	g.init(func() bool { return pieces == 5 }, func() bool { pieces++; return true })
+	require.True(t, g.spin())
+	require.Equal(t, 5, pieces)
+	g.init(func() bool { return false }, func() bool { return false })
+	require.False(t, g.spin())
+}
+
+// The shares are all tiles, in order, and the caller always has one.
+func TestShare(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := Pool{helpers: make([]gate, rapid.IntRange(0, 8).Draw(t, "helpers"))}
+		tiles, next := rapid.IntRange(1, 100).Draw(t, "tiles"), 0
+		for w := range p.Workers() {
+			from, to := p.Share(w, tiles)
+			require.Equal(t, next, from)
+			require.GreaterOrEqual(t, to, from)
+			require.LessOrEqual(t, to-from, tiles/p.Workers()+1)
+			require.True(t, w > 0 || to > from)
+			next = to
+		}
+		require.Equal(t, tiles, next)
+	})
 }

@@ -1,0 +1,103 @@
+package model
+
+import (
+	"sync/atomic"
+
+	"github.com/cortexsdr/cortex/internal/plan"
+	"github.com/cortexsdr/cortex/kernels"
+)
+
+// Between two products of a token lie some microseconds in which memory would
+// rest: a barrier, norms, the rounding of activations, attention. Workers that
+// have nothing to do then fetch the weights that the plan needs next.
+
+// ahead is what is fetched before a product: the beginning of each worker's share
+// of the weights.
+type ahead struct {
+	pieces [][][]byte     // by worker
+	next   []atomic.Int32 // by worker: its first piece that nobody has fetched
+}
+
+const (
+	// aheadBytes is how much of a worker's share is fetched: what memory delivers
+	// in the time between two products, and little enough to stay in the second cache.
+	aheadBytes = 128 << 10
+	// pieceBytes is what is fetched between two looks at whether the wait is over.
+	pieceBytes = 1 << 10
+)
+
+// planAhead tells every step which weights to fetch: those of the product that
+// follows, or of the next token's first.
+func (e *exec) planAhead() error {
+	var next *ahead
+	for range 2 { // the second time round the last steps know the first product
+		for i := len(e.steps) - 1; i >= 0; i-- {
+			s := &e.steps[i]
+			s.ahead = next
+			if s.Op != plan.MatMul && s.Op != plan.MatMulAdd {
+				continue
+			}
+			a, err := e.beginnings(s)
+			if err != nil {
+				return err
+			}
+			next = a
+		}
+	}
+	return nil
+}
+
+// beginnings cuts the beginnings of the workers' shares of a product into pieces.
+func (e *exec) beginnings(s *step) (*ahead, error) {
+	n := e.pool.Workers()
+	a := &ahead{pieces: make([][][]byte, n), next: make([]atomic.Int32, n)}
+	for w := range n {
+		tile, end := e.pool.Share(w, s.tiles[oneByOne])
+		for left := aheadBytes; tile < end && left > 0; tile++ {
+			mat, from, to := s.tile(tile, oneByOne)
+			data, err := e.m.load.Acquire(mat.block)
+			if err != nil {
+				return nil, err
+			}
+			data = data[from*mat.rowBytes : to*mat.rowBytes]
+			for ; len(data) > 0 && left > 0; left -= pieceBytes {
+				size := min(len(data), pieceBytes)
+				a.pieces[w] = append(a.pieces[w], data[:size])
+				data = data[size:]
+			}
+			e.m.load.Release(mat.block)
+		}
+	}
+	return a, nil
+}
+
+// fetchAhead has idle workers fetch what the plan needs after a step.
+func (e *exec) fetchAhead(s *step) {
+	a := s.ahead
+	if a == nil || e.many != oneByOne || e.ahead.Load() == a {
+		return
+	}
+	for w := range a.next {
+		a.next[w].Store(0)
+	}
+	e.ahead.Store(a)
+}
+
+// Ahead is what a worker does while it waits: it fetches a piece of its share of
+// the next weights, or, when it has them, of the share of the worker that is busy
+// between the products. It reports whether there was one.
+func (m *Model) Ahead(worker int) bool {
+	a := m.exec.ahead.Load()
+	return a != nil && (a.fetch(worker) || worker != 0 && a.fetch(0))
+}
+
+func (a *ahead) fetch(worker int) bool {
+	pieces, next := a.pieces[worker], &a.next[worker]
+	if int(next.Load()) >= len(pieces) {
+		return false
+	}
+	if i := int(next.Add(1)) - 1; i < len(pieces) {
+		kernels.Prefetch(pieces[i])
+	}
+	return true
+}

@@ -1,0 +1,50 @@
+package model
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cortexsdr/cortex/internal/plan"
+	"github.com/cortexsdr/cortex/internal/testmodel"
+)
+
+// Before each product idle workers fetch the beginnings of the workers' shares of
+// its weights, piece by piece.
+func TestAhead(t *testing.T) {
+	c := testmodel.Config{Name: "ahead", Layers: 2, Dim: 256, Heads: 4, KVHeads: 4, FF: 1024, Vocab: 1000, Context: 64, Type: testmodel.Tiny()[0].Type}
+	m := open(t, c, 2, 8)
+	e := m.exec
+	require.False(t, m.Ahead(1), "nothing has run yet")
+	var product *step // that comes next
+	for range 2 {
+		for i := len(e.steps) - 1; i >= 0; i-- {
+			s := &e.steps[i]
+			if product != nil {
+				for w, pieces := range s.ahead.pieces {
+					from, to := e.pool.Share(w, product.tiles[oneByOne])
+					mat, row, _ := product.tile(from, oneByOne)
+					data, err := m.load.Acquire(mat.block)
+					require.NoError(t, err)
+					got := bytes.Join(pieces, nil)
+					require.Same(t, &data[row*mat.rowBytes], &pieces[0][0])
+					require.LessOrEqual(t, len(got), aheadBytes)
+					require.True(t, from == to || len(got) > 0)
+				}
+			}
+			if s.Op == plan.MatMul || s.Op == plan.MatMulAdd {
+				product = s
+			}
+		}
+	}
+
+	kv := newKV(t, m, 8, KVF16)
+	logitsOf(t, m, kv, []int32{1}, 1)
+	a := e.ahead.Load()
+	require.Same(t, e.steps[len(e.steps)-1].ahead, a, "the first product of the next token")
+	for m.Ahead(1) {
+	}
+	require.GreaterOrEqual(t, int(a.next[0].Load()), len(a.pieces[0]), "the share of the busy worker too")
+	require.GreaterOrEqual(t, int(a.next[1].Load()), len(a.pieces[1]))
+}
