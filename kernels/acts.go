@@ -10,9 +10,12 @@ type Layout int
 
 // The layouts. Which one a weight type needs is [Product.Layout].
 const (
-	Float  Layout = iota // float32 as they are
-	Q8x32                // int8, one scale per 32 values (ggml's Q8_0 and Q8_1)
-	Q8x256               // int8, one scale per 256 values (ggml's Q8_K)
+	Float     Layout = iota // float32 as they are
+	Q8x32                   // int8, one scale per 32 values (ggml's Q8_0)
+	Q8x32Sums               // the same with scaled sums, for weights with a minimum (ggml's Q8_1)
+	Q8x256                  // int8, one scale per 256 values (ggml's Q8_K)
+
+	Layouts int = iota // how many there are
 )
 
 // String returns the name of the layout.
@@ -22,6 +25,8 @@ func (l Layout) String() string {
 		return "Float"
 	case Q8x32:
 		return "Q8x32"
+	case Q8x32Sums:
+		return "Q8x32Sums"
 	case Q8x256:
 		return "Q8x256"
 	}
@@ -32,7 +37,7 @@ func (l Layout) String() string {
 // length of a vector is a multiple of it.
 func (l Layout) Block() int {
 	switch l {
-	case Q8x32:
+	case Q8x32, Q8x32Sums:
 		return 32
 	case Q8x256:
 		return 256
@@ -60,6 +65,8 @@ type Acts struct {
 	Q      []int8    // M*N, quantized layouts only
 	D      []float32 // M*N/32 or M*N/256 scales
 	S      []int16   // sums of Q: per 32 values for Q8x32, per 16 values for Q8x256
+	// In Q8x32Sums an element of S is d times the sum of the 32 Q as the bits of a
+	// binary16 number, d being the scale before it is rounded to D.
 }
 
 // NewActs allocates activations. n must be a multiple of l.Block().
@@ -90,11 +97,13 @@ func ActsBytes(l Layout, m, n int) int64 {
 // nearest, ties to even, and max is the value of largest magnitude, the first
 // one if there are several:
 //
-//	Q8x32:   q = round(x * (127/|max|)),   d = |max|/127 rounded to binary16
-//	Q8x256:  q = round(x * (-127/max)),    d = 1/(-127/max)
+//	Q8x32:      q = round(x * (127/|max|)),   d = |max|/127 rounded to binary16
+//	Q8x32Sums:  the same, and s = |max|/127 * sum of q, rounded to binary16
+//	Q8x256:     q = round(x * (-127/max)),    d = 1/(-127/max)
 //
 // A block whose magnitudes are all below 2^-119 becomes zero. A block with an
-// infinity or a NaN becomes q = 0, d = NaN, so that the damage shows.
+// infinity or a NaN becomes q = 0, d = NaN, so that the damage shows. A scale or
+// scaled sum beyond binary16 is an infinity, as it is in ggml.
 func (a *Acts) Quantize(t0, t1 int) {
 	if a.Layout == Float {
 		return
@@ -106,11 +115,7 @@ func (a *Acts) Quantize(t0, t1 int) {
 	if len(x) == 0 {
 		return
 	}
-	if a.Layout == Q8x32 {
-		quantizeQ8x32.fn(q, d, s, x)
-	} else {
-		quantizeQ8x256.fn(q, d, s, x)
-	}
+	quantizers[a.Layout].fn(q, d, s, x)
 }
 
 // mustBlocks panics unless n is a whole number of blocks.
@@ -125,9 +130,14 @@ func mustBlocks(n, block int) {
 type quantizer func(q []int8, d []float32, s []int16, x []float32)
 
 var (
-	quantizeQ8x32  = newFamily("quantize", "Q8x32", quantizer(quantizeQ8x32_ref))
-	quantizeQ8x256 = newFamily("quantize", "Q8x256", quantizer(quantizeQ8x256_ref))
+	quantizeQ8x32     = newFamily("quantize", "Q8x32", quantizer(quantizeQ8x32_ref))
+	quantizeQ8x32Sums = newFamily("quantize", "Q8x32Sums", quantizer(quantizeQ8x32Sums_ref))
+	quantizeQ8x256    = newFamily("quantize", "Q8x256", quantizer(quantizeQ8x256_ref))
 )
+
+var quantizers = [Layouts]*family[quantizer]{
+	Q8x32: quantizeQ8x32, Q8x32Sums: quantizeQ8x32Sums, Q8x256: quantizeQ8x256,
+}
 
 const (
 	infBits  = 0x7f800000 // magnitudes from here on are not finite
@@ -146,6 +156,18 @@ func maxBits(x []float32) (bits uint32, first int) {
 }
 
 func quantizeQ8x32_ref(q []int8, d []float32, s []int16, x []float32) {
+	quantizeBlocks32(q, d, s, x, func(_ float32, sum int16) int16 { return sum })
+}
+
+func quantizeQ8x32Sums_ref(q []int8, d []float32, s []int16, x []float32) {
+	quantizeBlocks32(q, d, s, x, func(scale float32, sum int16) int16 {
+		return int16(f32ToF16(scale * float32(sum)))
+	})
+}
+
+// quantizeBlocks32 quantizes blocks of 32 values. element makes an element of s out
+// of the unrounded scale and the sum of q.
+func quantizeBlocks32(q []int8, d []float32, s []int16, x []float32, element func(scale float32, sum int16) int16) {
 	for b := range d {
 		q, x := q[b*32:][:32], x[b*32:][:32]
 		bits, _ := maxBits(x)
@@ -160,8 +182,9 @@ func quantizeQ8x32_ref(q []int8, d []float32, s []int16, x []float32) {
 			clear(q)
 			continue
 		}
-		d[b] = f16ToF32(f32ToF16(amax / 127))
-		s[b] = scaleInts(q, x, 127/amax)
+		scale := amax / 127
+		d[b] = f16ToF32(f32ToF16(scale))
+		s[b] = element(scale, scaleInts(q, x, 127/amax))
 	}
 }
 

@@ -36,72 +36,84 @@
 	VPERMD    Y0, Y14, Y0   \
 	VMOVDQU   Y0, (DI)
 
+// QUANTIZE32 is a quantizer for blocks of 32 values. ELEMENT stores an element of s
+// at (BX), given the sum of q in X6 and the unrounded scale in X8.
+#define QUANTIZE32(ELEMENT) \
+	MOVQ         q_base+0(FP), DI       \
+	MOVQ         d_base+24(FP), DX      \
+	MOVQ         d_len+32(FP), CX       \
+	MOVQ         s_base+48(FP), BX      \
+	MOVQ         x_base+72(FP), SI      \
+	VPBROADCASTD magnitude<>(SB), Y15   \
+	VMOVDQU      unpack<>(SB), Y14      \
+	VMOVSS       c127<>(SB), X13        \
+block:                               \
+	VMOVUPS (SI), Y0                    \
+	VMOVUPS 32(SI), Y1                  \
+	VMOVUPS 64(SI), Y2                  \
+	VMOVUPS 96(SI), Y3                  \
+	VPAND   Y15, Y0, Y4                 \
+	VPAND   Y15, Y1, Y5                 \
+	VPAND   Y15, Y2, Y6                 \
+	VPAND   Y15, Y3, Y7                 \
+	VPMAXUD Y5, Y4, Y4                  \
+	VPMAXUD Y7, Y6, Y6                  \
+	VPMAXUD Y6, Y4, Y4                  \
+	LARGEST8                            \
+	CMPL    AX, $0x7f800000             \
+	JAE     notFinite                   \
+	CMPL    AX, $0x04000000             \
+	JB      zero                        \
+	VDIVSS       X13, X4, X8            \
+	VCVTPS2PH    $0, X8, X5             \
+	VCVTPH2PS    X5, X5                 \
+	VMOVSS       X5, (DX)               \
+	VDIVSS       X4, X13, X5            \
+	VBROADCASTSS X5, Y5                 \
+	ROUND32                             \
+	VPADDD       Y7, Y6, Y6             \
+	VEXTRACTI128 $1, Y6, X7             \
+	VPADDD       X7, X6, X6             \
+	VPHADDD      X6, X6, X6             \
+	VPHADDD      X6, X6, X6             \
+	ELEMENT                             \
+next:                                \
+	ADDQ $128, SI                       \
+	ADDQ $32, DI                        \
+	ADDQ $4, DX                         \
+	ADDQ $2, BX                         \
+	DECQ CX                             \
+	JNZ  block                          \
+	VZEROUPPER                          \
+	RET                                 \
+notFinite:                           \
+	MOVL $0x7fc00000, (DX)              \
+	JMP  clear                          \
+zero:                                \
+	MOVL $0, (DX)                       \
+clear:                               \
+	VPXOR   Y0, Y0, Y0                  \
+	VMOVDQU Y0, (DI)                    \
+	MOVW    $0, (BX)                    \
+	JMP     next
+
+#define SUM \
+	VMOVD X6, AX    \
+	MOVW  AX, (BX)
+
+#define SCALED_SUM \
+	VCVTDQ2PS X6, X6      \
+	VMULSS    X8, X6, X6  \
+	VCVTPS2PH $0, X6, X6  \
+	VPEXTRW   $0, X6, (BX)
+
 // func quantizeQ8x32_avx2(q []int8, d []float32, s []int16, x []float32)
 TEXT ·quantizeQ8x32_avx2(SB), NOSPLIT, $0-96
-	MOVQ         q_base+0(FP), DI
-	MOVQ         d_base+24(FP), DX
-	MOVQ         d_len+32(FP), CX
-	MOVQ         s_base+48(FP), BX
-	MOVQ         x_base+72(FP), SI
-	VPBROADCASTD magnitude<>(SB), Y15
-	VMOVDQU      unpack<>(SB), Y14
-	VMOVSS       c127<>(SB), X13
+	QUANTIZE32(SUM)
 
-block:
-	VMOVUPS (SI), Y0
-	VMOVUPS 32(SI), Y1
-	VMOVUPS 64(SI), Y2
-	VMOVUPS 96(SI), Y3
-	VPAND   Y15, Y0, Y4
-	VPAND   Y15, Y1, Y5
-	VPAND   Y15, Y2, Y6
-	VPAND   Y15, Y3, Y7
-	VPMAXUD Y5, Y4, Y4
-	VPMAXUD Y7, Y6, Y6
-	VPMAXUD Y6, Y4, Y4
-	LARGEST8
-	CMPL    AX, $0x7f800000
-	JAE     notFinite
-	CMPL    AX, $0x04000000
-	JB      zero
-
-	VDIVSS       X13, X4, X5
-	VCVTPS2PH    $0, X5, X5
-	VCVTPH2PS    X5, X5
-	VMOVSS       X5, (DX)
-	VDIVSS       X4, X13, X5
-	VBROADCASTSS X5, Y5
-	ROUND32
-	VPADDD       Y7, Y6, Y6
-	VEXTRACTI128 $1, Y6, X7
-	VPADDD       X7, X6, X6
-	VPHADDD      X6, X6, X6
-	VPHADDD      X6, X6, X6
-	VMOVD        X6, AX
-	MOVW         AX, (BX)
-
-next:
-	ADDQ $128, SI
-	ADDQ $32, DI
-	ADDQ $4, DX
-	ADDQ $2, BX
-	DECQ CX
-	JNZ  block
-	VZEROUPPER
-	RET
-
-notFinite:
-	MOVL $0x7fc00000, (DX)
-	JMP  clear
-
-zero:
-	MOVL $0, (DX)
-
-clear:
-	VPXOR   Y0, Y0, Y0
-	VMOVDQU Y0, (DI)
-	MOVW    $0, (BX)
-	JMP     next
+// func quantizeQ8x32Sums_avx2(q []int8, d []float32, s []int16, x []float32)
+TEXT ·quantizeQ8x32Sums_avx2(SB), NOSPLIT, $0-96
+	QUANTIZE32(SCALED_SUM)
 
 // func quantizeQ8x256_avx2(q []int8, d []float32, s []int16, x []float32)
 TEXT ·quantizeQ8x256_avx2(SB), NOSPLIT, $0-96

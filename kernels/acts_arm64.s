@@ -20,78 +20,91 @@
 	VUZP1 B.H8, A.H8, lo.H8 \
 	VUZP1 D.H8, C.H8, hi.H8
 
+// QUANTIZE32 is a quantizer for blocks of 32 values. ELEMENT makes V20.H[0] an
+// element of s, given the sum of q in it and the unrounded scale in F24.
+#define QUANTIZE32(ELEMENT) \
+	MOVD  q_base+0(FP), R0             \
+	MOVD  d_base+24(FP), R1            \
+	MOVD  d_len+32(FP), R4             \
+	MOVD  s_base+48(FP), R2            \
+	MOVD  x_base+72(FP), R3            \
+	MOVD  $0x7fffffff, R5              \
+	VDUP  R5, V17.S4                   \
+	MOVD  $0x42fe0000, R5              \ // 127
+	FMOVS R5, F18                      \
+	MOVD  $TINY_BITS, R6               \
+	MOVD  $(INF_BITS-TINY_BITS), R7    \
+block:                              \
+	VLD1.P 64(R3), [V0.S4, V1.S4, V2.S4, V3.S4] \
+	VLD1.P 64(R3), [V4.S4, V5.S4, V6.S4, V7.S4] \
+	VAND  V17.B16, V0.B16, V20.B16     \ // the largest magnitude, compared as integers
+	VAND  V17.B16, V1.B16, V21.B16     \
+	VAND  V17.B16, V2.B16, V22.B16     \
+	VAND  V17.B16, V3.B16, V23.B16     \
+	VAND  V17.B16, V4.B16, V24.B16     \
+	VAND  V17.B16, V5.B16, V25.B16     \
+	VAND  V17.B16, V6.B16, V26.B16     \
+	VAND  V17.B16, V7.B16, V27.B16     \
+	VUMAX V20.S4, V21.S4, V20.S4       \
+	VUMAX V22.S4, V23.S4, V22.S4       \
+	VUMAX V24.S4, V25.S4, V24.S4       \
+	VUMAX V26.S4, V27.S4, V26.S4       \
+	VUMAX V20.S4, V22.S4, V20.S4       \
+	VUMAX V24.S4, V26.S4, V24.S4       \
+	VUMAX V20.S4, V24.S4, V20.S4       \
+	UMAXV_S(20, 20)                    \
+	FMOVS F20, R8                      \
+	SUB   R6, R8, R9                   \
+	CMPW  R7, R9                       \
+	BHS   special                      \ // below TINY_BITS or from INF_BITS on
+	FDIVS   F18, F20, F24              \ // amax/127
+	FCVTSH  F24, F21                   \
+	FCVTHS  F21, F21                   \
+	FMOVS.P F21, 4(R1)                 \
+	FDIVS   F20, F18, F16              \ // 127/amax
+	VDUP    V16.S[0], V16.S4           \
+	ROUND16(0, 1, 2, 3, V0, V1, V2, V3, V20, V21) \
+	ROUND16(4, 5, 6, 7, V4, V5, V6, V7, V22, V23) \
+	VUZP1  V21.B16, V20.B16, V0.B16    \
+	VUZP1  V23.B16, V22.B16, V1.B16    \
+	VST1.P [V0.B16, V1.B16], 32(R0)    \
+	VADD   V20.H8, V21.H8, V20.H8      \
+	VADD   V22.H8, V23.H8, V22.H8      \
+	VADD   V20.H8, V22.H8, V20.H8      \
+	VADDV  V20.H8, V20                 \
+	ELEMENT                            \
+	VST1.P V20.H[0], 2(R2)             \
+	SUBS   $1, R4                      \
+	BNE    block                       \
+	RET                                \
+special:                            \
+	MOVD   $NAN_BITS, R9               \
+	CMPW   R6, R8                      \
+	CSEL   LO, ZR, R9, R9              \
+	MOVW.P R9, 4(R1)                   \
+	MOVI0(0)                           \
+	MOVI0(1)                           \
+	VST1.P [V0.B16, V1.B16], 32(R0)    \
+	MOVH.P ZR, 2(R2)                   \
+	SUBS   $1, R4                      \
+	BNE    block                       \
+	RET
+
+#define SUM
+
+#define SCALED_SUM \
+	SSHLL_S4(0, 20, 20)  \
+	SCVTF_S4(20, 20)     \
+	FMULS  F24, F20, F20 \
+	FCVTSH F20, F20
+
 // func quantizeQ8x32_neon(q []int8, d []float32, s []int16, x []float32)
 TEXT ·quantizeQ8x32_neon(SB), NOSPLIT, $0-96
-	MOVD  q_base+0(FP), R0
-	MOVD  d_base+24(FP), R1
-	MOVD  d_len+32(FP), R4
-	MOVD  s_base+48(FP), R2
-	MOVD  x_base+72(FP), R3
-	MOVD  $0x7fffffff, R5
-	VDUP  R5, V17.S4
-	MOVD  $0x42fe0000, R5            // 127
-	FMOVS R5, F18
-	MOVD  $TINY_BITS, R6
-	MOVD  $(INF_BITS-TINY_BITS), R7
+	QUANTIZE32(SUM)
 
-block:
-	VLD1.P 64(R3), [V0.S4, V1.S4, V2.S4, V3.S4]
-	VLD1.P 64(R3), [V4.S4, V5.S4, V6.S4, V7.S4]
-
-	// The largest magnitude, compared as integers.
-	VAND  V17.B16, V0.B16, V20.B16
-	VAND  V17.B16, V1.B16, V21.B16
-	VAND  V17.B16, V2.B16, V22.B16
-	VAND  V17.B16, V3.B16, V23.B16
-	VAND  V17.B16, V4.B16, V24.B16
-	VAND  V17.B16, V5.B16, V25.B16
-	VAND  V17.B16, V6.B16, V26.B16
-	VAND  V17.B16, V7.B16, V27.B16
-	VUMAX V20.S4, V21.S4, V20.S4
-	VUMAX V22.S4, V23.S4, V22.S4
-	VUMAX V24.S4, V25.S4, V24.S4
-	VUMAX V26.S4, V27.S4, V26.S4
-	VUMAX V20.S4, V22.S4, V20.S4
-	VUMAX V24.S4, V26.S4, V24.S4
-	VUMAX V20.S4, V24.S4, V20.S4
-	UMAXV_S(20, 20)
-	FMOVS F20, R8
-	SUB   R6, R8, R9
-	CMPW  R7, R9
-	BHS   special                    // below TINY_BITS or from INF_BITS on
-
-	FDIVS  F18, F20, F21             // amax/127
-	FCVTSH F21, F21
-	FCVTHS F21, F21
-	FMOVS.P F21, 4(R1)
-	FDIVS  F20, F18, F16             // 127/amax
-	VDUP   V16.S[0], V16.S4
-	ROUND16(0, 1, 2, 3, V0, V1, V2, V3, V20, V21)
-	ROUND16(4, 5, 6, 7, V4, V5, V6, V7, V22, V23)
-	VUZP1  V21.B16, V20.B16, V0.B16
-	VUZP1  V23.B16, V22.B16, V1.B16
-	VST1.P [V0.B16, V1.B16], 32(R0)
-	VADD   V20.H8, V21.H8, V20.H8
-	VADD   V22.H8, V23.H8, V22.H8
-	VADD   V20.H8, V22.H8, V20.H8
-	VADDV  V20.H8, V20
-	VST1.P V20.H[0], 2(R2)
-	SUBS   $1, R4
-	BNE    block
-	RET
-
-special:
-	MOVD   $NAN_BITS, R9
-	CMPW   R6, R8
-	CSEL   LO, ZR, R9, R9
-	MOVW.P R9, 4(R1)
-	MOVI0(0)
-	MOVI0(1)
-	VST1.P [V0.B16, V1.B16], 32(R0)
-	MOVH.P ZR, 2(R2)
-	SUBS   $1, R4
-	BNE    block
-	RET
+// func quantizeQ8x32Sums_neon(q []int8, d []float32, s []int16, x []float32)
+TEXT ·quantizeQ8x32Sums_neon(SB), NOSPLIT, $0-96
+	QUANTIZE32(SCALED_SUM)
 
 // func quantizeQ8x256_neon(q []int8, d []float32, s []int16, x []float32)
 TEXT ·quantizeQ8x256_neon(SB), NOSPLIT, $0-96

@@ -10,7 +10,7 @@ import (
 )
 
 func TestActsSizes(t *testing.T) {
-	for _, l := range []Layout{Float, Q8x32, Q8x256} {
+	for _, l := range []Layout{Float, Q8x32, Q8x32Sums, Q8x256} {
 		a := NewActs(l, 3, 512)
 		bytes := 4*len(a.F) + len(a.Q) + 4*len(a.D) + 2*len(a.S)
 		require.Equal(t, ActsBytes(l, 3, 512), int64(bytes), "%v", l)
@@ -22,7 +22,7 @@ func TestActsSizes(t *testing.T) {
 // TestQuantize checks what the contents promise, for any values.
 func TestQuantize(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := rapid.SampledFrom([]Layout{Q8x32, Q8x256}).Draw(t, "layout")
+		l := rapid.SampledFrom([]Layout{Q8x32, Q8x32Sums, Q8x256}).Draw(t, "layout")
 		n := rapid.IntRange(1, 3).Draw(t, "blocks") * l.Block()
 		scale := rapid.SampledFrom([]float64{1, 1e-3, 1e4}).Draw(t, "scale")
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
@@ -42,7 +42,7 @@ func TestQuantize(t *testing.T) {
 				largest = max(largest, math.Abs(float64(a.Q[i])))
 			}
 			require.Equal(t, 127.0, largest, "the largest value uses the whole range")
-			if l == Q8x32 {
+			if l != Q8x256 {
 				require.Equal(t, d, f16ToF32(f32ToF16(d)), "the scale is a binary16 number")
 			}
 		}
@@ -51,9 +51,37 @@ func TestQuantize(t *testing.T) {
 			for _, q := range a.Q[i*l.SumBlock():][:l.SumBlock()] {
 				sum += int(q)
 			}
-			require.Equal(t, sum, int(s))
+			if l != Q8x32Sums {
+				require.Equal(t, sum, int(s))
+				continue
+			}
+			largest := 0.0
+			for _, x := range a.F[i*32:][:32] {
+				largest = max(largest, math.Abs(float64(x)))
+			}
+			if want := largest / 127 * float64(sum); math.Abs(want) < 65000 {
+				require.InDelta(t, want, f16ToF32(uint16(s)), max(math.Abs(want)*0x1.01p-11, 0x1p-25), "sum %d", i)
+			}
 		}
 	})
+}
+
+// Scaled sums have the scale before it is rounded: 66/127 is no binary16 number,
+// and with the one that it is rounded to the sum would be 1979. A sum beyond
+// binary16 becomes an infinity.
+func TestQuantizeScaledSums(t *testing.T) {
+	a := NewActs(Q8x32Sums, 1, 32)
+	for i := range a.F[:30] {
+		a.F[i] = 66
+	}
+	a.Quantize(0, 1)
+	require.Equal(t, float32(30*66), f16ToF32(uint16(a.S[0])))
+	require.Equal(t, float32(1979), f16ToF32(f32ToF16(a.D[0]*127*30)))
+	for i := range a.F {
+		a.F[i] = -2100
+	}
+	a.Quantize(0, 1)
+	require.Equal(t, float32(math.Inf(-1)), f16ToF32(uint16(a.S[0])))
 }
 
 func TestQuantizeSigns(t *testing.T) {
@@ -71,7 +99,7 @@ func TestQuantizeSigns(t *testing.T) {
 }
 
 func TestQuantizeSpecial(t *testing.T) {
-	for _, l := range []Layout{Q8x32, Q8x256} {
+	for _, l := range []Layout{Q8x32, Q8x32Sums, Q8x256} {
 		n := 2 * l.Block()
 		for _, c := range []struct {
 			v    float32

@@ -7,7 +7,7 @@ import "math"
 // are integers; each block is scaled once, in float32.
 
 // A blockDot multiplies a block of weights w with the activations q, which have
-// the scale d and the sums s.
+// the scale d and the sums s, as [Acts] has them in the type's layout.
 type blockDot func(w []byte, q []int8, d float32, s []int16) float32
 
 // matvecRef is the reference of a quantized type: blocks are added in order.
@@ -46,7 +46,7 @@ func dotQ4_1(w []byte, q []int8, d float32, s []int16) float32 {
 	for j, b := range w[4:20] {
 		sum += int32(b&15)*int32(q[j]) + int32(b>>4)*int32(q[j+16])
 	}
-	return float32(half(w)*d*float32(sum)) + float32(half(w[2:])*d*float32(s[0]))
+	return float32(half(w)*d*float32(sum)) + float32(half(w[2:])*f16ToF32(uint16(s[0])))
 }
 
 // Q5_0: scale, 32 fifth bits, 16 bytes. Weight: scale * (5 bits - 16).
@@ -70,7 +70,7 @@ func dotQ5_1(w []byte, q []int8, d float32, s []int16) float32 {
 		hi := int32(b>>4) | int32(high>>(j+16)&1)<<4
 		sum += lo*int32(q[j]) + hi*int32(q[j+16])
 	}
-	return float32(half(w)*d*float32(sum)) + float32(half(w[2:])*d*float32(s[0]))
+	return float32(half(w)*d*float32(sum)) + float32(half(w[2:])*f16ToF32(uint16(s[0])))
 }
 
 // Q8_0: scale, 32 signed bytes.

@@ -195,6 +195,23 @@ func packLevels(r *rand.Rand, w []byte, levels []float64, d float64) []float64 {
 	return v
 }
 
+// exactSums changes activations in the layout Q8x32Sums so that neither the scale
+// nor the scaled sum of a block is rounded: products are then those of the weights
+// and the rounded activations in every block. The sums must be even or below 2048.
+func exactSums(a *Acts) {
+	if a.Layout != Q8x32Sums {
+		return
+	}
+	for b := 0; b < len(a.F); b += 32 {
+		x := a.F[b:][:32]
+		bits, _ := maxBits(x)
+		scale := 127 / float64(math.Float32frombits(bits))
+		for i, v := range x {
+			x[i] = float32(math.RoundToEven(scale*float64(v)) / 64)
+		}
+	}
+}
+
 func TestReferences(t *testing.T) {
 	for typ, p := range products {
 		if p.layout == Float {
@@ -215,6 +232,7 @@ func TestReferences(t *testing.T) {
 				}
 				a := NewActs(p.layout, 1, n)
 				copy(a.F, floats(r, n))
+				exactSums(a)
 				a.Quantize(0, 1)
 				want, sum := 0.0, 0.0
 				for i, v := range weights {

@@ -28,6 +28,7 @@ func archLevels() []*isa { return []*isa{avx2, avx512, avx512vnni, amx} }
 
 func addRows() {
 	quantizeQ8x32.add(avx2, quantizeQ8x32_avx2)
+	quantizeQ8x32Sums.add(avx2, quantizeQ8x32Sums_avx2)
 	quantizeQ8x256.add(avx2, quantizeQ8x256_avx2)
 	rmsNorm.add(avx2, rmsNorm_avx2)
 	maximum.add(avx2, max_avx2)
@@ -46,6 +47,9 @@ func addRows() {
 
 //go:noescape
 func quantizeQ8x32_avx2(q []int8, d []float32, s []int16, x []float32)
+
+//go:noescape
+func quantizeQ8x32Sums_avx2(q []int8, d []float32, s []int16, x []float32)
 
 //go:noescape
 func quantizeQ8x256_avx2(q []int8, d []float32, s []int16, x []float32)

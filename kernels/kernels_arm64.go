@@ -19,6 +19,7 @@ func archLevels() []*isa { return []*isa{neon, dotprod, i8mm} }
 
 func addRows() {
 	quantizeQ8x32.add(neon, quantizeQ8x32_neon)
+	quantizeQ8x32Sums.add(neon, quantizeQ8x32Sums_neon)
 	quantizeQ8x256.add(neon, quantizeQ8x256_neon)
 
 	addMatVecRows()
@@ -41,6 +42,9 @@ func addRows() {
 
 //go:noescape
 func quantizeQ8x32_neon(q []int8, d []float32, s []int16, x []float32)
+
+//go:noescape
+func quantizeQ8x32Sums_neon(q []int8, d []float32, s []int16, x []float32)
 
 //go:noescape
 func quantizeQ8x256_neon(q []int8, d []float32, s []int16, x []float32)

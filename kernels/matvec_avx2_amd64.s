@@ -307,16 +307,13 @@ stored:                     \
 	DOT32x8(0)      \
 	SCALED32(acc)
 
+// With minimums the sums are scaled already, and binary16 numbers.
 #define MINIMUM32(DOT, acc) \
 	DOT                                    \
-	SUM                                    \
-	SPREADSUM                              \
-	VCVTDQ2PS    Y13, Y13                  \
-	VCVTDQ2PS    Y12, Y12                  \
-	VMULPS       Y15, Y13, Y13             \
-	VFMADD231PS  Y12, Y14, Y13             \
-	VBROADCASTSS (BX)(R13*4), Y12          \
-	VFMADD231PS  Y12, Y13, acc
+	VPBROADCASTW (DX)(R13*2), X13          \
+	VCVTPH2PS    X13, Y13                  \
+	VFMADD231PS  Y13, Y15, acc             \
+	SCALED32(acc)
 
 #define MINIMUM4(q, s, acc) MINIMUM32(DOT32, acc)
 #define MINIMUM5(q, s, acc) MINIMUM32(DOT32x5, acc)

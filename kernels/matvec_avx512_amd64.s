@@ -269,17 +269,17 @@ stored:                     \
 #define OFFSET16(q, s, acc) OFFSET32(16, acc)
 #define OFFSET128(q, s, acc) OFFSET32(128, acc)
 
+// With minimums the sums are scaled already, and binary16 numbers.
 #define MINIMUM(q, s, acc) \
-	MOVWLSX      (DX)(R13*2), R15          \
-	VPBROADCASTD R15, Z16                  \
+	VPBROADCASTW (DX)(R13*2), Y16          \
 	VPXORD       Z24, Z24, Z24             \
 	DOT16(0, Z0, Z1, Z2, Z3)               \
 	DOT16(16, Z4, Z5, Z6, Z7)              \
-	VCVTDQ2PS    Z16, Z16                  \
+	VCVTPH2PS    Y16, Z16                  \
 	VCVTDQ2PS    Z24, Z24                  \
-	VMULPS       Z27, Z16, Z16             \
-	VFMADD231PS  Z24, Z26, Z16             \
-	VFMADD231PS.BCST (BX)(R13*4), Z16, acc
+	VMULPS.BCST  (BX)(R13*4), Z26, Z25     \
+	VFMADD231PS  Z16, Z27, acc             \
+	VFMADD231PS  Z25, Z24, acc
 
 // FETCH prefetches four cache lines of the next group.
 #define FETCH(at) \

@@ -263,15 +263,12 @@ stored:                   \
 	WIDE32_NEON(0)       \
 	SCALED32(F)
 
+// With minimums the sums are scaled already, and binary16 numbers.
 #define MINIMUM32(F) \
-	VLD1R (R13), [V25.S4]            \
-	VLD1R (R14), [V26.H8]            \
-	SSHLL_S4(0, 26, 26)              \
-	SCVTF_S4(24, 24)                 \
-	SCVTF_S4(26, 26)                 \
-	FMUL_S4(29, 26, 26)              \
-	VFMLA V28.S4, V24.S4, V26.S4     \
-	VFMLA V25.S4, V26.S4, F.S4
+	VLD1R (R14), [V26.H4]            \
+	FCVTL_S4(26, 26)                 \
+	VFMLA V26.S4, V29.S4, F.S4       \
+	SCALED32(F)
 
 #define MINIMUM_DOTPROD(q, F, i, I) \
 	DOT32_DOTPROD(0, 0, 1, 2, 3, 4, 5, 6, 7)    \

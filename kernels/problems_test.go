@@ -93,6 +93,7 @@ func walks() []walker {
 	anyLength := upTo(130)
 	ws = append(ws,
 		walk[quantizer]{quantizeQ8x32, blocks(32), 4096, quantizeProblem(Q8x32), callQuantize},
+		walk[quantizer]{quantizeQ8x32Sums, blocks(32), 4096, quantizeProblem(Q8x32Sums), callQuantize},
 		walk[quantizer]{quantizeQ8x256, blocks(256), 4096, quantizeProblem(Q8x256), callQuantize},
 		walk[func(y, x, w []float32, eps float32)]{rmsNorm, anyLength[1:], 4096,
 			func(r *rand.Rand, n int) problem {
@@ -554,8 +555,12 @@ func dequantizeBlock(p *Product, block []byte) []float64 {
 	one := NewActs(p.layout, 1, p.block)
 	one.D[0] = 1
 	var y [1]float32
+	sum := int16(1)
+	if p.layout == Q8x32Sums {
+		sum = int16(f32ToF16(1))
+	}
 	for j := range weights {
-		one.Q[j], one.S[j/p.layout.SumBlock()] = 1, 1
+		one.Q[j], one.S[j/p.layout.SumBlock()] = 1, sum
 		p.quant.rows[0].fn(y[:], block, one.Q, one.D, one.S, shape{1, 1, 1, p.block})
 		one.Q[j], one.S[j/p.layout.SumBlock()] = 0, 0
 		weights[j] = float64(y[0])

@@ -31,6 +31,11 @@ import "unsafe"
 // Numbers of 8 bits are too large for VPMADDUBSW, whose sums have 16 bits. For
 // them weights and activations are made 16 bits wide for VPMADDWD, two values of
 // a row in place of four, and there is no C.
+//
+// Minimums are multiplied by d*sum with the exact sum and the rounded scale, where
+// products with one vector take the layout Q8x32Sums, in which the peer's rounding to
+// binary16 is repeated: some minimums have an offset of the weights in them (see
+// unpackQ5_1), and its part must cancel what it added to the products.
 const (
 	q8PanelRows = 16 // of a panel
 	q8Group     = 4  // vectors
@@ -306,13 +311,17 @@ func addQ8Rows(typ string, p *Product) {
 	if !ok {
 		return
 	}
-	narrow := q8GEMM{packing: q8Packing{p.layout, 1}, panels: 1}
+	layout := p.layout
+	if layout == Q8x32Sums {
+		layout = Q8x32 // see above
+	}
+	narrow := q8GEMM{packing: q8Packing{layout, 1}, panels: 1}
 	lower := narrow
 	switch {
 	case t.wide:
 		lower.packing.width = 2
 		lower.transpose, lower.dot = transposeQ16_avx2, dotQ16_avx2
-	case p.layout == Q8x32:
+	case layout == Q8x32:
 		lower.transpose, lower.dot = transposeQ8x32_avx2, dotQ8x32_avx2
 	case t.group == 32:
 		lower.wholeScale = true

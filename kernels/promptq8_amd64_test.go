@@ -37,6 +37,10 @@ func TestQ8(t *testing.T) {
 							}
 						}
 					}
+					a := NewActs(p.layout, m, n)
+					copy(a.F, x)
+					exactSums(a)
+					x = a.F
 					packed, scratch := make([]byte, g.PackedBytes(m, n)), make([]byte, g.ScratchBytes(n))
 					y := make([]float32, m*rows)
 					require.Zero(t, testing.AllocsPerRun(1, func() {
@@ -44,8 +48,6 @@ func TestQ8(t *testing.T) {
 						g.Run(y, rows, w, rows, packed, m, n, scratch)
 					}))
 
-					a := NewActs(p.layout, m, n)
-					copy(a.F, x)
 					a.Quantize(0, m)
 					weights, want := make([]float32, rows*n), make([]float32, rows)
 					dequantRow(weights, w, p.block, p.blockBytes, dequantizers[typ])

@@ -18,16 +18,16 @@ type exec struct {
 	m     *Model
 	batch int // most tokens of a pass
 	steps []step
-	rows  []int  // tokens that each slot has room for, by plan.Slot
-	most  [3]int // values of the largest input of a product, by kernels.Layout
+	rows  []int                // tokens that each slot has room for, by plan.Slot
+	most  [kernels.Layouts]int // values of the largest input of a product, by kernels.Layout
 	gemm  gemmSizes
 
 	// What follows exists from start to close.
 	pool    *workers.Pool
 	buf     *loader.Buffer
-	slots   [][]float32     // by plan.Slot: [rows][width]
-	packed  [3]kernels.Acts // the input of a product, by kernels.Layout
-	scratch [][]float32     // one per worker
+	slots   [][]float32                   // by plan.Slot: [rows][width]
+	packed  [kernels.Layouts]kernels.Acts // the input of a product, by kernels.Layout
+	scratch [][]float32                   // one per worker
 	prompts gemmBuffers
 	att     attention
 	freqs   []float64 // angle per position of each pair
@@ -174,7 +174,7 @@ func (e *exec) bytes() (n int64) {
 	for s, info := range e.m.Plan.Slots {
 		n += loader.SizeOf[float32](e.rows[s] * info.Width)
 	}
-	for l := kernels.Q8x32; l <= kernels.Q8x256; l++ {
+	for l := kernels.Q8x32; int(l) < kernels.Layouts; l++ {
 		n += loader.SizeOf[int8](e.most[l]) + loader.SizeOf[float32](e.most[l]/l.Block()) + loader.SizeOf[int16](e.most[l]/l.SumBlock())
 	}
 	return n + loader.SizeOf[float32](e.batch*e.m.RoPE.Dim) + e.gemm.packedBytes()
@@ -195,7 +195,7 @@ func (e *exec) start(pool *workers.Pool) (err error) {
 	for s, info := range e.m.Plan.Slots {
 		e.slots = append(e.slots, loader.Take[float32](e.buf, e.rows[s]*info.Width))
 	}
-	for l := kernels.Q8x32; l <= kernels.Q8x256; l++ {
+	for l := kernels.Q8x32; int(l) < kernels.Layouts; l++ {
 		e.packed[l] = kernels.Acts{
 			Layout: l,
 			Q:      loader.Take[int8](e.buf, e.most[l]),
@@ -348,7 +348,7 @@ func (e *exec) normTile(t, _ int) {
 
 // packInput brings a product's input into every layout that its matrices read.
 func (e *exec) packInput(s *step) error {
-	var done [3]bool
+	var done [kernels.Layouts]bool
 	for i := range s.mats {
 		if e.many == manyAtOnce && s.mats[i].gemm != nil {
 			if err := e.packGEMM(s, i); err != nil {
