@@ -121,3 +121,8 @@
 #define SDOT_S4(m, n, d) WORD $(0x4E809400 | (m)<<16 | (n)<<5 | (d))
 // sdot v{d}.4s, v{n}.16b, v{m}.4b[{i}]
 #define SDOT_S4_B(m, i, n, d) WORD $(0x4F80E000 | ((i)&1)<<21 | ((i)>>1)<<11 | (m)<<16 | (n)<<5 | (d))
+
+// FEAT_I8MM.
+
+// smmla v{d}.4s, v{n}.16b, v{m}.16b
+#define SMMLA_S4(m, n, d) WORD $(0x4E80A400 | (m)<<16 | (n)<<5 | (d))

@@ -36,6 +36,7 @@ func addRows() {
 	fromF16.add(neon, fromF16_neon)
 
 	addAttentionRows()
+	addGEMMRows()
 }
 
 // acts_arm64.s

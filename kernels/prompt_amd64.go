@@ -15,7 +15,9 @@ var amx = &isa{
 // addGEMMRows adds the rows of the GEMMs, lowest level first.
 func addGEMMRows() {
 	for typ, p := range products {
-		addF32Rows(typ, p)
+		if panel, ok := f32Panels[typ]; ok {
+			gemms[typ].add(avx2, newF32(p, panel))
+		}
 		addWideRows(typ, p)
 		addQ8Rows(typ, p)
 		gemms[typ].add(amx, newAMX(p))

@@ -1,6 +1,6 @@
 #include "textflag.h"
 
-// Products of float32 for AVX2: see promptf32_amd64.go.
+// Products of float32 for AVX2: see promptf32.go.
 
 // Panels.
 //	DI panel   SI values of the row   R9 bytes between rows

@@ -1,4 +1,4 @@
-//go:build amd64
+//go:build amd64 || arm64
 
 package kernels
 
@@ -9,7 +9,7 @@ import (
 
 // Weights as whole numbers, for products with 8-bit activations. Every
 // quantized type is unpacked to the same form, a row at a time. The types that
-// matter most have assembly for it (see promptq8_unpack_amd64.s), the others take
+// matter most have assembly for it (see promptq8_unpack_*.s), the others take
 // eight weights in one operation on 64 bits where the format allows it.
 
 // A q8Row is where weights of one row go: weight j is
@@ -24,10 +24,9 @@ type q8Row struct {
 	min   []float32 // of each group; set if the type has minimums
 }
 
-// A q8Type says how weights of a type are unpacked: by putRow straight into a
-// panel, or by unpack.
+// A q8Type says how weights of a type are unpacked: by unpack, or straight into a
+// panel by the assembly that rowPutters has for the type.
 type q8Type struct {
-	putRow rowPutter
 	unpack func(r q8Row, w []byte) // whole blocks, as many as r.d
 	group  int                     // weights that share scale and minimum
 	mins   bool
@@ -38,18 +37,18 @@ type q8Type struct {
 }
 
 var q8Types = map[string]q8Type{
-	"Q4_0":   {putRow: putRowQ4_0_avx2, group: 32},
+	"Q4_0":   {unpack: unpackQ4_0, group: 32},
 	"Q4_1":   {unpack: unpackQ4_1, group: 32, mins: true},
 	"Q5_0":   {unpack: unpackQ5_0, group: 32},
 	"Q5_1":   {unpack: unpackQ5_1, group: 32, mins: true},
-	"Q8_0":   {putRow: putRowQ8_0_avx2, group: 32, wide: true},
+	"Q8_0":   {unpack: unpackQ8_0, group: 32, wide: true},
 	"IQ4_NL": {unpack: unpackIQ4_NL, group: 32, wide: true},
 	"MXFP4":  {unpack: unpackMXFP4, group: 32},
 	"Q2_K":   {unpack: unpackQ2_K, group: 16, mins: true},
 	"Q3_K":   {unpack: unpackQ3_K, group: 16},
-	"Q4_K":   {putRow: putRowQ4_K_avx2, group: 32, mins: true},
-	"Q5_K":   {putRow: putRowQ5_K_avx2, group: 32, mins: true},
-	"Q6_K":   {putRow: putRowQ6_K_avx2, group: 16},
+	"Q4_K":   {unpack: unpackQ4_K, group: 32, mins: true},
+	"Q5_K":   {unpack: unpackQ5_K, group: 32, mins: true},
+	"Q6_K":   {unpack: unpackQ6_K, group: 16},
 	"IQ4_XS": {unpack: unpackIQ4_XS, group: 32, wide: true},
 	"TQ1_0":  {unpack: unpackTQ1_0, group: 32},
 	"TQ2_0":  {unpack: unpackTQ2_0, group: 32},
@@ -92,6 +91,22 @@ var fifthBits = func() (t [256]uint64) {
 	return t
 }()
 
+func unpackQ4_0(r q8Row, w []byte) {
+	for b := range r.d {
+		w, q := w[b*18:][:18], r.q[b*32:][:32]
+		r.d[b] = half(w)
+		unpackNibbles(q, w[2:], 0, 8)
+	}
+}
+
+func unpackQ8_0(r q8Row, w []byte) {
+	for b := range r.d {
+		w := w[b*34:][:34]
+		r.d[b] = half(w)
+		copy(r.q[b*32:][:32], w[2:])
+	}
+}
+
 func unpackQ4_1(r q8Row, w []byte) {
 	for b := range r.d {
 		w := w[b*20:][:20]
@@ -118,7 +133,7 @@ func unpackQ5_1(r q8Row, w []byte) {
 }
 
 // unpackLevels writes 32 weights that are 4-bit indices of levels.
-func unpackLevels(q, w []byte, levels *[16]int8) { levelsQ8_avx2(q[:32], w[:16], levels) }
+func unpackLevels(q, w []byte, levels *[16]int8) { levelsQ8(q[:32], w[:16], levels) }
 
 func unpackIQ4_NL(r q8Row, w []byte) {
 	for b := range r.d {
@@ -173,6 +188,62 @@ func unpackQ3_K(r q8Row, w []byte) {
 			r.scale[b*16+g] = int16(scale) - 32
 		}
 		unpackTwos(r.q[b*256:], w[32:96], w[:32], 4)
+	}
+}
+
+func unpackQ4_K(r q8Row, w []byte) {
+	const mask = 15 * bytes01
+	for b := range r.d {
+		w, q := w[b*144:][:144], r.q[b*256:][:256]
+		unpackScales4(r, b, w, 0)
+		for j := 0; j < 128; j += 8 {
+			x, to := u64(w[16+j:]), q[j/32*64+j%32:]
+			putU64(to, x&mask)
+			putU64(to[32:], x>>4&mask)
+		}
+	}
+}
+
+func unpackQ5_K(r q8Row, w []byte) {
+	const mask = 15 * bytes01
+	for b := range r.d {
+		w, q := w[b*176:][:176], r.q[b*256:][:256]
+		unpackScales4(r, b, w, 16)
+		for j := 0; j < 128; j += 8 {
+			x, h, to := u64(w[48+j:]), u64(w[16+j%32:])>>(j/32*2), q[j/32*64+j%32:]
+			putU64(to, less(x&mask|h&bytes01<<4, 16))
+			putU64(to[32:], less(x>>4&mask|h>>1&bytes01<<4, 16))
+		}
+	}
+}
+
+// unpackScales4 unpacks the scales of a block of Q4_K or Q5_K. The numbers are
+// offset less than those of the type, which the minimums make up for.
+func unpackScales4(r q8Row, b int, w []byte, offset float32) {
+	d, dmin := half(w), half(w[2:])
+	r.d[b] = d
+	for g := range 8 {
+		scale, minimum := scaleMin4(w[4:16], g)
+		r.scale[b*8+g], r.min[b*8+g] = int16(scale), float32(offset*d*float32(scale))-dmin*float32(minimum)
+	}
+}
+
+func unpackQ6_K(r q8Row, w []byte) {
+	const mask = 15 * bytes01
+	for b := range r.d {
+		w, q := w[b*210:][:210], r.q[b*256:][:256]
+		r.d[b] = half(w[208:])
+		for g, s := range w[192:208] {
+			r.scale[b*16+g] = int16(int8(s))
+		}
+		for j := 0; j < 64; j += 8 { // see dotQ6_K
+			at := j/32*64 + j%32
+			low, low32, high, to := u64(w[at:]), u64(w[at+32:]), u64(w[128+j:]), q[j/32*128+j%32:]
+			putU64(to, less(low&mask|high<<4&(0x30*bytes01), 32))
+			putU64(to[32:], less(low32&mask|high<<2&(0x30*bytes01), 32))
+			putU64(to[64:], less(low>>4&mask|high&(0x30*bytes01), 32))
+			putU64(to[96:], less(low32>>4&mask|high>>2&(0x30*bytes01), 32))
+		}
 	}
 }
 

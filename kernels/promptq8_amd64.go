@@ -1,309 +1,63 @@
 package kernels
 
-import "unsafe"
-
-// Products of 8-bit numbers. VPMADDUBSW and VPDPBUSD multiply unsigned bytes
-// with signed ones; here the activations are the unsigned ones, their numbers
+// Products of 8-bit numbers on amd64. VPMADDUBSW and VPDPBUSD multiply four unsigned
+// bytes with signed ones; here the activations are the unsigned ones, their numbers
 // plus 128. What that adds to each sum of a group of products, 128 times the sum
 // of the weights, is known when the weights are unpacked; the sums start with
-// minus that (C in the panels). Sums may overflow on the way, not in the end.
+// minus that. Sums may overflow on the way, not in the end.
 //
-// The floating point work is small: with AVX2, sums of a group in the layout
-// Q8x256 are multiplied by the whole scales of the groups, and only the sums of
-// 256 become floats. VNNI, whose sums have 32 bits from the start, has no
-// instruction for that which would pay.
+// With AVX2, whose sums have 16 bits, whole scales are two equal numbers of 16 bits,
+// for VPMADDWD. VNNI, whose sums have 32 bits from the start, has no instruction
+// for whole scales that would pay.
 //
-// Weights become panels of 16 rows by up to q8Depth values, which stay in the
-// first cache while all vectors stream past them, four at a time. In a panel
-// the four bytes of a row that are multiplied at once follow those of the row
-// before:
-//
-//	panel:   [group of 32 or 16 values]{ C [row 0..15] 32 bits, scale [row 0..15] 32 bits,
-//	          weights [four values][row 0..15][value 0..3] }; with whole scales,
-//	          which are two equal numbers of 16 bits, and after each 256 values,
-//	          d [row 0..15] float32
-//	mins:    [group][row 0..15] float32
-//	packed:  [depth of n][4 vectors][32 values]{ [four values][vector 0..3][value 0..3],
-//	          d [vector 0..3] float32, d*sum [vector 0..3] float32; in the layout
-//	          Q8x256 also d*sum of the first 16 and d*sum of the last 16 values }
-//	sums:    [panel][vector][row 0..15] float32
-//
-// Numbers of 8 bits are too large for VPMADDUBSW, whose sums have 16 bits. For
-// them weights and activations are made 16 bits wide for VPMADDWD, two values of
-// a row in place of four, and there is no C.
-//
-// Minimums are multiplied by d*sum with the exact sum and the rounded scale, where
-// products with one vector take the layout Q8x32Sums, in which the peer's rounding to
-// binary16 is repeated: some minimums have an offset of the weights in them (see
-// unpackQ5_1), and its part must cancel what it added to the products.
-const (
-	q8PanelRows = 16 // of a panel
-	q8Group     = 4  // vectors
-	q8Depth     = 512
-	q8Vectors   = 512 // multiplied with one unpacking of the weights
-	q8RowTile   = 64
-)
-
-// A q8Packing describes packed activations.
-type q8Packing struct {
-	layout Layout
-	width  int // bytes of a value
-}
+// Numbers of 8 bits are too large for VPMADDUBSW. For them weights and activations
+// are made 16 bits wide for VPMADDWD, two values of a row in place of four, and
+// there is no excess.
 
 var q8Packings = map[q8Packing]*packing{
-	{Q8x32, 1}:  q8Packing{Q8x32, 1}.packing("q8x32"),
-	{Q8x256, 1}: q8Packing{Q8x256, 1}.packing("q8x256"),
-	{Q8x32, 2}:  q8Packing{Q8x32, 2}.packing("q8x32wide"),
-	{Q8x256, 2}: q8Packing{Q8x256, 2}.packing("q8x256wide"),
+	{Q8x32, 4, 1}:  q8Packing{Q8x32, 4, 1}.packing("q8x32"),
+	{Q8x256, 4, 1}: q8Packing{Q8x256, 4, 1}.packing("q8x256"),
+	{Q8x32, 2, 2}:  q8Packing{Q8x32, 2, 2}.packing("q8x32wide"),
+	{Q8x256, 2, 2}: q8Packing{Q8x256, 2, 2}.packing("q8x256wide"),
 }
 
-func (p q8Packing) packing(name string) *packing {
-	return &packing{name: name, group: q8Group, bytes: p.bytes, pack: p.pack}
+var rowPutters = map[string]rowPutter{
+	"Q4_0": putRowQ4_0_avx2,
+	"Q8_0": putRowQ8_0_avx2,
+	"Q4_K": putRowQ4_K_avx2,
+	"Q5_K": putRowQ5_K_avx2,
+	"Q6_K": putRowQ6_K_avx2,
 }
 
-// floats returns how many floats follow the numbers of 32 values of four vectors.
-func (p q8Packing) floats() int {
-	if p.layout == Q8x256 {
-		return 4 * q8Group
-	}
-	return 2 * q8Group
-}
+// The functions that the scheme calls directly, so that its operands stay on the
+// stack.
 
-// stepBytes is the size of 32 values of four vectors.
-func (p q8Packing) stepBytes() int { return 32*q8Group*p.width + 4*p.floats() }
-
-func (p q8Packing) bytes(m, n int) int64 {
-	return int64(ceil(m, q8Group)) * int64(n/32) * int64(p.stepBytes())
-}
-
-func (p q8Packing) pack(dst []byte, x []float32, m, n, from, to int) {
-	const most = 256 // values quantized at a time
-	var (
-		q [q8Group * most]int8
-		d [q8Group][most / 32]float32
-		s [q8Group][most / 16]int16
-	)
-	groups, step := ceil(m, q8Group), p.stepBytes()
-	block, sum := p.layout.Block(), p.layout.SumBlock()
-	for k := 0; k < n; k += most {
-		values, first := min(most, n-k), k/q8Depth*q8Depth
-		size := min(q8Depth, n-first) / 32 * step // of a group of vectors at this depth
-		depth := dst[groups*(first/32*step)+(k-first)/32*step:]
-		for t := from; t < to; t += q8Group {
-			for i := range q8Group {
-				q, d, s := q[i*most:][:values], d[i][:values/block], s[i][:values/sum]
-				switch {
-				case t+i >= to:
-					clear(q)
-					clear(d)
-					clear(s)
-				case p.layout == Q8x32:
-					quantizeQ8x32_avx2(q, d, s, x[(t+i)*n+k:][:values])
-				default:
-					quantizeQ8x256_avx2(q, d, s, x[(t+i)*n+k:][:values])
-				}
-			}
-			group := depth[t/q8Group*size:]
-			if p.width == 1 {
-				interleaveQ8_avx2(group, q[:], values/32, step)
-			} else {
-				interleaveQ16_avx2(group, q[:], values/32, step)
-			}
-			for b := range values / 32 {
-				f := viewF32(group[b*step+32*q8Group*p.width:][:4*p.floats()])
-				for i := range q8Group {
-					scale := d[i][b*32/block]
-					f[i] = scale
-					if p.layout == Q8x32 {
-						f[q8Group+i] = scale * float32(s[i][b])
-						continue
-					}
-					a, b := s[i][2*b], s[i][2*b+1]
-					f[q8Group+i] = scale * float32(a+b)
-					f[2*q8Group+i], f[3*q8Group+i] = scale*float32(a), scale*float32(b)
-				}
-			}
-		}
+func (p q8Packing) quantize(q []int8, d []float32, s []int16, x []float32) {
+	if p.layout == Q8x32 {
+		quantizeQ8x32_avx2(q, d, s, x)
+	} else {
+		quantizeQ8x256_avx2(q, d, s, x)
 	}
 }
 
-// A q8GEMM says how weights of a type are multiplied at one level.
-type q8GEMM struct {
-	q8Type
-	packing    q8Packing
-	product    *Product
-	panels     int                                                       // multiplied at a time
-	wholeScale bool                                                      // scales of groups stay whole numbers, blocks of 256 have a scale of their own in the panel
-	transpose  func(panel, q []byte, steps int)                          // numbers of 16 rows into a panel, 32 values a step
-	dot        func(sums, panel, packed []byte, step, groups, steps int) // adds to the sums; step is stepBytes
-
-	groupBytes, panelBytes, minBytes int
-}
-
-func newQ8(p *Product, g q8GEMM) *GEMM {
-	g.product, g.q8Type = p, q8Types[p.typ]
-	g.groupBytes = 4*q8PanelRows*2 + g.group*q8PanelRows
-	if g.packing.width == 2 {
-		g.groupBytes = 4*q8PanelRows + 2*g.group*q8PanelRows
-	}
-	g.panelBytes = q8Depth / g.group * g.groupBytes
-	if g.wholeScale {
-		g.panelBytes += q8Depth / 256 * 4 * q8PanelRows
-	}
-	g.minBytes = q8Depth / g.group * 4 * q8PanelRows
-	return &GEMM{
-		product: p,
-		packing: q8Packings[g.packing],
-		rowTile: q8RowTile,
-		scratch: func(int) int64 { return int64(g.scratch().size) },
-		run: func(_ *GEMM, y []float32, stride int, w []byte, rows int, packed []byte, m, n int, scratch []byte) {
-			g.run(y, stride, w, rows, packed, m, n, scratch)
-		},
+// interleave writes the numbers of four vectors, which start 256 bytes apart, the
+// way that they are packed; step is stepBytes.
+func (p q8Packing) interleave(dst []byte, q []int8, steps, step int) {
+	if p.width == 1 {
+		interleaveQ8_avx2(dst, q, steps, step)
+	} else {
+		interleaveQ16_avx2(dst, q, steps, step)
 	}
 }
 
-// q8Scratch is the offsets of the parts of the scratch memory: sums of 256
-// products of four vectors and a panel, which dot finds before the panels; the
-// panels; their minimums; the numbers of 16 rows and the scales of one of them
-// on their way into a panel; the sums.
-type q8Scratch struct{ ints, panel, mins, rows, d, scale, min, sums, size int }
+func levelsQ8(q, w []byte, levels *[16]int8) { levelsQ8_avx2(q, w, levels) }
 
-func (g *q8GEMM) scratch() (s q8Scratch) {
-	s.panel = s.ints + q8Group*q8PanelRows*4
-	s.mins = s.panel + g.panels*g.panelBytes
-	s.rows = s.mins + g.panels*g.minBytes
-	s.d = s.rows + q8PanelRows*q8Depth
-	s.scale = s.d + 4*q8Depth/32
-	s.min = s.scale + 2*q8Depth/16
-	s.sums = s.min + 4*q8Depth/16
-	s.size = s.sums + q8RowTile*q8Vectors*4
-	return s
+func minsQ8(sums, mins, packed []byte, minStep, step, groups, steps int) {
+	minsQ8_avx2(sums, mins, packed, minStep, step, groups, steps)
 }
 
-func (g *q8GEMM) run(y []float32, stride int, w []byte, rows int, packed []byte, m, n int, scratch []byte) {
-	at, rowBytes, step := g.scratch(), g.product.RowBytes(n), g.packing.stepBytes()
-	allGroups := ceil(m, q8Group)
-	const sumBytes = q8Vectors * q8PanelRows * 4 // of a panel
-	for t := 0; t < m; t += q8Vectors {
-		groups := ceil(min(q8Vectors, m-t), q8Group)
-		for k := 0; k < n; k += q8Depth {
-			values := min(q8Depth, n-k)
-			x := packed[(allGroups*k+t/q8Group*values)/32*step:]
-			for r := 0; r < rows; r += q8PanelRows * g.panels {
-				count := min(q8PanelRows*g.panels, rows-r)
-				g.unpackPanels(scratch, w[r*rowBytes+k/g.product.block*g.product.blockBytes:], rowBytes, count, values)
-				sums := scratch[at.sums+r/q8PanelRows*sumBytes:]
-				if k == 0 {
-					for p := range g.panels {
-						clear(sums[p*sumBytes:][:groups*q8Group*q8PanelRows*4])
-					}
-				}
-				g.dot(sums, scratch[at.panel:], x, step, groups, values/32)
-				if g.mins {
-					g.addMins(sums, scratch[at.mins:], x, step, groups, values/32)
-				}
-			}
-		}
-		storeSums(y[t*stride:], stride, rows, min(q8Vectors, m-t), viewF32(scratch[at.sums:]), q8Vectors)
-	}
-}
-
-// unpackPanels makes panels out of the first values of some rows. The rows that
-// a panel has room for beyond those stay what they were.
-func (g *q8GEMM) unpackPanels(scratch, w []byte, rowBytes, rows, values int) {
-	at := g.scratch()
-	row := q8Row{
-		d:     viewF32(scratch[at.d:at.scale])[:values/g.product.block],
-		scale: viewI16(scratch[at.scale:at.min]),
-		min:   viewF32(scratch[at.min:at.sums])[:values/g.group],
-	}
-	for p := range ceil(rows, q8PanelRows) {
-		panel, mins := scratch[at.panel+p*g.panelBytes:][:g.panelBytes], scratch[at.mins+p*g.minBytes:][:g.minBytes]
-		for r := range min(q8PanelRows, rows-p*q8PanelRows) {
-			row.q = scratch[at.rows+r*q8Depth:][:values]
-			w := w[(p*q8PanelRows+r)*rowBytes:]
-			if g.putRow != nil {
-				g.putRow(panel[g.scales()+4*r:], mins[4*r:], row.q, w, len(row.d), g.groupBytes, g.wholeScale)
-				continue
-			}
-			g.unpack(row, w)
-			g.putScales(panel[g.scales()+4*r:], row)
-			if g.mins {
-				for i, v := range row.min {
-					*f32At(mins, i*4*q8PanelRows+4*r) = v
-				}
-			}
-		}
-		for k, to := 0, panel; k < values; k += 256 {
-			part := min(256, values-k)
-			g.transpose(to, scratch[at.rows+k:], part/32)
-			to = to[min(len(to), g.blockBytes()):]
-		}
-	}
-}
-
-// blockBytes is the size of 256 values of a panel.
-func (g *q8GEMM) blockBytes() int {
-	size := 256 / g.group * g.groupBytes
-	if g.wholeScale {
-		size += 4 * q8PanelRows
-	}
-	return size
-}
-
-// scales is where the scales are in each group of a panel.
-func (g *q8GEMM) scales() int {
-	if g.packing.width == 2 {
-		return 0
-	}
-	return 4 * q8PanelRows
-}
-
-// putScales writes the scales of a row into a panel, from the first of them on.
-func (g *q8GEMM) putScales(panel []byte, row q8Row) {
-	if g.packing.layout == Q8x32 {
-		for b, d := range row.d {
-			*f32At(panel, b*g.groupBytes) = d
-		}
-		return
-	}
-	groups := 256 / g.group
-	for b, d := range row.d {
-		block := panel[b*g.blockBytes():]
-		for i, s := range row.scale[b*groups:][:groups] {
-			if at := i * g.groupBytes; g.wholeScale {
-				*u32At(block, at) = uint32(uint16(s)) * 0x10001
-			} else {
-				*f32At(block, at) = d * float32(s)
-			}
-		}
-		if g.wholeScale {
-			*f32At(block, groups*g.groupBytes-g.scales()) = d
-		}
-	}
-}
-
-// addMins adds the minimums times the activations to the sums.
-func (g *q8GEMM) addMins(sums, mins, packed []byte, step, groups, steps int) {
-	for p := range g.panels {
-		sums, mins := sums[p*q8Vectors*q8PanelRows*4:], mins[p*g.minBytes:]
-		for i := range 32 / g.group { // all groups of 32, or the first 16 of each 32 and then the others
-			of := 32*q8Group + 4*q8Group
-			if g.group == 16 {
-				of += 4 * q8Group * (1 + i)
-			}
-			minsQ8_avx2(sums, mins[i*4*q8PanelRows:], packed[of:], 4*q8PanelRows*32/g.group, step, groups, steps)
-		}
-	}
-}
-
-func f32At(b []byte, i int) *float32 { return (*float32)(unsafe.Pointer(&b[i : i+4][0])) }
-
-func u32At(b []byte, i int) *uint32 { return (*uint32)(unsafe.Pointer(&b[i : i+4][0])) }
-
-func viewI16(b []byte) []int16 {
-	return unsafe.Slice((*int16)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/2)
-}
+// wholeScale is a whole scale as it is in a panel.
+func wholeScale(s int16) uint32 { return uint32(uint16(s)) * 0x10001 }
 
 // addQ8Rows adds the rows for quantized weights.
 func addQ8Rows(typ string, p *Product) {
@@ -311,15 +65,11 @@ func addQ8Rows(typ string, p *Product) {
 	if !ok {
 		return
 	}
-	layout := p.layout
-	if layout == Q8x32Sums {
-		layout = Q8x32 // see above
-	}
-	narrow := q8GEMM{packing: q8Packing{layout, 1}, panels: 1}
+	narrow := q8GEMM{packing: q8Packing{p.layout, 4, 1}, excess: true, panels: 1}
 	lower := narrow
 	switch {
 	case t.wide:
-		lower.packing.width = 2
+		lower.packing, lower.excess = q8Packing{p.layout, 2, 2}, false
 		lower.transpose, lower.dot = transposeQ16_avx2, dotQ16_avx2
 	case layout == Q8x32:
 		lower.transpose, lower.dot = transposeQ8x32_avx2, dotQ8x32_avx2
@@ -390,12 +140,6 @@ func dotQ8x32_avx512vnni(sums, panel, packed []byte, step, groups, steps int)
 func dotQ8x16_avx512vnni(sums, panel, packed []byte, step, groups, steps int)
 
 // promptq8_unpack_amd64.s
-
-// A rowPutter puts a row of blocks into a panel: its scales every groupBytes from
-// the start of panel on, its minimums every 64 bytes of mins, the numbers in q. If
-// whole, the scales of groups stay whole numbers and blocks have their own behind
-// those.
-type rowPutter func(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
 
 //go:noescape
 func putRowQ4_0_avx2(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)

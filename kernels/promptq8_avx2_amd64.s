@@ -1,6 +1,6 @@
 #include "textflag.h"
 
-// Products of 8-bit numbers for AVX2: see promptq8_amd64.go.
+// Products of 8-bit numbers for AVX2: see promptq8_gemm.go.
 //
 // Registers of the dot functions:
 //	DI sums of 4 vectors    SI panel    DX packed, 4 vectors

@@ -1,6 +1,6 @@
 #include "textflag.h"
 
-// Products of 8-bit numbers for AVX-512 VNNI: see promptq8_amd64.go.
+// Products of 8-bit numbers for AVX-512 VNNI: see promptq8_gemm.go.
 //
 // Registers:
 //	DI sums of 4 vectors    SI panels    DX packed, 4 vectors

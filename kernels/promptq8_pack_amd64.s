@@ -1,6 +1,6 @@
 #include "textflag.h"
 
-// Panels and packed activations of 8-bit numbers: see promptq8_amd64.go. All of
+// Panels and packed activations of 8-bit numbers: see promptq8_gemm.go. All of
 // it needs no more than AVX2.
 
 #define TRANSPOSE_ARGUMENTS \

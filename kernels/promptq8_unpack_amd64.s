@@ -1,7 +1,7 @@
 #include "textflag.h"
 
 // Rows of panels, for the types that matter most: the numbers of a row, and its
-// scales and minimums where they belong in the panel (see promptq8_amd64.go). It
+// scales and minimums where they belong in the panel (see promptq8_gemm.go). It
 // needs no more than AVX2.
 //
 // Registers:
