@@ -10,7 +10,13 @@ var q8Packings = map[q8Packing]*packing{
 	{Q8x256, 8, 1}: q8Packing{Q8x256, 8, 1}.packing("q8x256x8"),
 }
 
-var rowPutters = map[string]rowPutter{}
+var rowPutters = map[string]rowPutter{
+	"Q4_0": putRowQ4_0_neon,
+	"Q8_0": putRowQ8_0_neon,
+	"Q4_K": putRowQ4_K_neon,
+	"Q5_K": putRowQ5_K_neon,
+	"Q6_K": putRowQ6_K_neon,
+}
 
 // The functions that the scheme calls directly, so that its operands stay on the
 // stack.
@@ -161,3 +167,20 @@ func dotQ8x256x16_i8mm(sums, panel, packed []byte, step, groups, steps int)
 
 //go:noescape
 func minsQ8_neon(sums, mins, packed []byte, minStep, step, groups, steps int)
+
+// promptq8_unpack_arm64.s
+
+//go:noescape
+func putRowQ4_0_neon(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+
+//go:noescape
+func putRowQ8_0_neon(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+
+//go:noescape
+func putRowQ4_K_neon(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+
+//go:noescape
+func putRowQ5_K_neon(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)
+
+//go:noescape
+func putRowQ6_K_neon(panel, mins, q, w []byte, blocks, groupBytes int, whole bool)

@@ -124,7 +124,8 @@ type q8GEMM struct {
 	groupBytes, panelBytes, minBytes int
 }
 
-func newQ8(p *Product, g q8GEMM) *GEMM {
+// of completes g for a type.
+func (g q8GEMM) of(p *Product) q8GEMM {
 	g.product, g.q8Type, g.putRow = p, q8Types[p.typ], rowPutters[p.typ]
 	g.groupBytes = g.scales() + 4*q8PanelRows + g.group*g.packing.width*q8PanelRows
 	g.panelBytes = q8Depth / g.group * g.groupBytes
@@ -132,6 +133,11 @@ func newQ8(p *Product, g q8GEMM) *GEMM {
 		g.panelBytes += q8Depth / 256 * 4 * q8PanelRows
 	}
 	g.minBytes = q8Depth / g.group * 4 * q8PanelRows
+	return g
+}
+
+func newQ8(p *Product, g q8GEMM) *GEMM {
+	g = g.of(p)
 	return &GEMM{
 		product: p,
 		packing: q8Packings[g.packing],

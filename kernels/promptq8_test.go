@@ -5,6 +5,7 @@ package kernels
 import (
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -72,6 +73,41 @@ func TestQ8(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// TestPutRow compares the assembly that unpacks rows with the Go code that says what
+// it means.
+func TestPutRow(t *testing.T) {
+	available(t, ladder[1])
+	for typ, put := range rowPutters {
+		p, r := products[typ], rand.New(rand.NewPCG(2, 6))
+		for values := p.block; values <= q8Depth; values += p.block {
+			g := q8GEMM{
+				packing:    q8Packing{p.layout, 4, 1},
+				panels:     1,
+				wholeScale: p.layout == Q8x256,
+				excess:     runtime.GOARCH == "amd64",
+				transpose:  func(panel, q []byte, steps int) {},
+			}.of(p)
+			const rows = 3
+			rowBytes := p.RowBytes(values)
+			w := randomWeights(r, p, rows, values)
+			got, want := make([]byte, g.scratch().size), make([]byte, g.scratch().size)
+			g.putRow = nil
+			g.unpackPanels(want, w, rowBytes, rows, values)
+			g.putRow = put
+			g.unpackPanels(got, w, rowBytes, rows, values)
+
+			at := g.scratch()
+			require.Equal(t, want[at.rows:at.d], got[at.rows:at.d], "%s, the numbers of %d", typ, values)
+			have := viewF32(got[:at.rows])
+			for i, v := range viewF32(want[:at.rows]) {
+				if math.Float32bits(v) != math.Float32bits(have[i]) { // whole numbers are bits, too
+					require.InDelta(t, v, have[i], 1e-6*math.Abs(float64(v)), "%s, scales and minimums of %d: number %d", typ, values, i)
+				}
+			}
 		}
 	}
 }
