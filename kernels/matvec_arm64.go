@@ -31,7 +31,30 @@ func addMatVecRows() {
 	} {
 		f := products[b.typ].quant
 		f.add(neon, quantOneOrMore(b.neon1, quantGroups(4, 4, b.neon)))
-		f.add(dotprod, quantOneOrMore(b.dot1, quantGroups(4, 4, b.dotprod)))
+		dot := quantOneOrMore(b.dot1, quantGroups(4, 4, b.dotprod))
+		f.add(dotprod, dot)
+		if body, ok := i8mmBodies[b.typ]; ok {
+			f.add(i8mm, quantEights(dot, quantGroups(8, 4, body)))
+		}
+	}
+}
+
+// i8mmBodies multiply 8 rows with 2 to 4 vectors, giving the same bits as the bodies
+// with dot products.
+var i8mmBodies = map[string]quantBody{
+	"Q4_0": matvecsQ4_0_i8mm,
+	"Q8_0": matvecsQ8_0_i8mm,
+}
+
+// quantEights makes a product of eights for at least 8 rows and 2 vectors and of few
+// for less.
+func quantEights(few, eights quantMV) quantMV {
+	return func(y []float32, w []byte, q []int8, d []float32, s []int16, sh shape) {
+		if sh.m == 1 || sh.rows < 8 {
+			few(y, w, q, d, s, sh)
+		} else {
+			eights(y, w, q, d, s, sh)
+		}
 	}
 }
 
@@ -193,3 +216,9 @@ func matvecsIQ4_XS_dotprod(y *float32, stride int, w *byte, rowBytes int, q *int
 
 //go:noescape
 func matvecsTQ2_0_dotprod(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ4_0_i8mm(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvecsQ8_0_i8mm(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
