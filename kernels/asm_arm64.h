@@ -115,6 +115,11 @@
 // umaxv s{d}, v{n}.4s
 #define UMAXV_S(n, d) WORD $(0x6EB0A800 | (n)<<5 | (d))
 
+// Loads; m and n are numbers of R registers.
+
+// ldr q{d}, [x{n}, x{m}]
+#define LDR_Q(m, n, d) WORD $(0x3CE06800 | (m)<<16 | (n)<<5 | (d))
+
 // FEAT_DotProd.
 
 // sdot v{d}.4s, v{n}.16b, v{m}.16b

@@ -25,7 +25,7 @@ type asmMacro struct {
 }
 
 var (
-	macroText   = regexp.MustCompile(`^// ([a-z0-9]+ [vsd]\{d\}.*)$`)
+	macroText   = regexp.MustCompile(`^// ([a-z0-9]+ [vsdq]\{d\}.*)$`)
 	macroDefine = regexp.MustCompile(`^#define (\w+)\(([a-z, ]+)\) WORD \$\((.*)\)$`)
 	identifier  = regexp.MustCompile(`\b[a-z]\b`)
 )
@@ -62,6 +62,8 @@ func (m asmMacro) values(p string) []int {
 		return []int{0, 1, 2, 4, 7}
 	case p == "s":
 		return []int{0, 1, 2, 4, 8, 15}
+	case strings.Contains(m.text, "x{"+p+"}"): // 31 is another register
+		return []int{0, 1, 2, 4, 8, 16, 30}
 	case element: // a .h element is one of V0-V15
 		return []int{0, 1, 2, 4, 8, 15}
 	}

@@ -45,6 +45,7 @@ var i8mmBodies = map[string]quantBody{
 	"Q4_0": matvecsQ4_0_i8mm,
 	"Q8_0": matvecsQ8_0_i8mm,
 	"Q4_K": matvecsQ4_K,
+	"Q6_K": matvecsQ6_K,
 }
 
 // i8mmScratch is for the scales of a block of 256 weights of 8 rows, and their sums.
@@ -54,6 +55,11 @@ type i8mmScratch [672]byte
 func matvecsQ4_K(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int) {
 	var scratch i8mmScratch
 	matvecsQ4_K_i8mm(y, stride, w, rowBytes, q, d, s, m, n, &scratch)
+}
+
+func matvecsQ6_K(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int) {
+	var scratch i8mmScratch
+	matvecsQ6_K_i8mm(y, stride, w, rowBytes, q, d, s, m, n, &scratch)
 }
 
 // quantEights makes a product of eights for at least 8 rows and 2 vectors and of few
@@ -235,3 +241,6 @@ func matvecsQ8_0_i8mm(y *float32, stride int, w *byte, rowBytes int, q *int8, d 
 
 //go:noescape
 func matvecsQ4_K_i8mm(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int, scratch *i8mmScratch)
+
+//go:noescape
+func matvecsQ6_K_i8mm(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int, scratch *i8mmScratch)

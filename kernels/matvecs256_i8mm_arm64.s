@@ -1,64 +1,22 @@
 #include "textflag.h"
 #include "asm_arm64.h"
+#include "matvecs_i8mm_arm64.h"
 
-// Products of weights in blocks of 256 with 2 to 4 vectors of activations, by matrix
-// products of bytes: see matvecs_i8mm_arm64.s. The sums of groups are multiplied with
-// whole scales and added up in V16-V23. Scratch memory holds the scales of a block and
-// the sums over blocks:
+// Products of weights in blocks of 256. The sums of groups are multiplied with whole
+// scales and added up in V16-V23. Scratch memory holds the scales of a block and the
+// sums over blocks:
 //
 //	scales  [group][row 0..7] int32
 //	sums    [vector 0..3][row 0..7] float32, from 512 on
 //	d       [row 0..7] float32, from 640 on
 //
-// Registers:
-//	R0 y, R1 bytes from one vector's results to the next's, R2 m
-//	R3 blocks left, R8-R15 rows
-//	R16, R17, R19, R20 q of the vectors, R21-R24 their d, R4-R7 their s
-//	R25 groups left, R26 scratch memory, its scales
+// R25 counts groups, R26 is the scratch memory, from the scales of the group on.
 #define SUMS 512
 #define BLOCK_D 640
 
-#define VECTOR(t, from, to, step) \
-	ADD  step, from, to      \
-	CMP  $t, R2              \
-	CSEL LE, from, to, to
-
-#define ZERO4(a) \
-	MOVI0(a)     \
-	MOVI0((a+1)) \
-	MOVI0((a+2)) \
-	MOVI0((a+3))
-
 #define START \
-	MOVD y+0(FP), R0           \
-	MOVD stride+8(FP), R1      \
-	MOVD w+16(FP), R8          \
-	MOVD rowBytes+24(FP), R7   \
-	MOVD q+32(FP), R16         \
-	MOVD d+40(FP), R21         \
-	MOVD s+48(FP), R4          \
-	MOVD m+56(FP), R2          \
-	MOVD n+64(FP), R3          \
+	ARGUMENTS(6)               \
 	MOVD scratch+72(FP), R26   \
-	LSL  $2, R1                \
-	ADD  R7, R8, R9            \
-	ADD  R7, R9, R10           \
-	ADD  R7, R10, R11          \
-	ADD  R7, R11, R12          \
-	ADD  R7, R12, R13          \
-	ADD  R7, R13, R14          \
-	ADD  R7, R14, R15          \
-	VECTOR(1, R16, R17, R3)    \
-	VECTOR(2, R17, R19, R3)    \
-	VECTOR(3, R19, R20, R3)    \
-	LSR  $3, R3, R25           \ // bytes of the sums of a vector
-	VECTOR(1, R4, R5, R25)     \
-	VECTOR(2, R5, R6, R25)     \
-	VECTOR(3, R6, R7, R25)     \
-	LSR  $6, R3, R25           \ // bytes of its scales
-	VECTOR(1, R21, R22, R25)   \
-	VECTOR(2, R22, R23, R25)   \
-	VECTOR(3, R23, R24, R25)   \
 	LSR  $8, R3                \
 	MOVI0(0)                   \
 	MOVI0(1)                   \
@@ -67,86 +25,22 @@
 	FSTPQ (F0, F1), (SUMS+64)(R26)  \
 	FSTPQ (F0, F1), (SUMS+96)(R26)
 
-// ACTS32 loads 32 activations of two vectors into a-d.
-#define ACTS32(v, u, a, b, c, d) \
-	FLDPQ.P 32(v), (F0, F1)   \
-	FLDPQ.P 32(u), (F2, F3)   \
-	VTRN1 V2.D2, V0.D2, a.D2  \
-	VTRN2 V2.D2, V0.D2, b.D2  \
-	VTRN1 V3.D2, V1.D2, c.D2  \
-	VTRN2 V3.D2, V1.D2, d.D2
-
-#define ACTS32_01 ACTS32(R16, R17, V24, V25, V26, V27)
-#define ACTS32_23 ACTS32(R19, R20, V28, V29, V30, V31)
-
-#define DOT01(w, p) \
-	SMMLA_S4(w, 24, (8+p))     \
-	SMMLA_S4((w+1), 25, (8+p)) \
-	SMMLA_S4((w+2), 26, (8+p)) \
-	SMMLA_S4((w+3), 27, (8+p))
-
-#define DOT23(w, p) \
-	SMMLA_S4(w, 28, (12+p))     \
-	SMMLA_S4((w+1), 29, (12+p)) \
-	SMMLA_S4((w+2), 30, (12+p)) \
-	SMMLA_S4((w+3), 31, (12+p))
-
-#define PAIR(ROWS, a, b, p) \
-	ROWS(a, b)    \
-	DOT01(2, p)
-
-#define PAIRS(ROWS, a, b, p) \
-	ROWS(a, b)    \
-	DOT01(2, p)   \
-	DOT23(2, p)
-
-// WHOLE adds sums times whole scales (V0 and V1) of a pair of vectors.
-#define WHOLE(v0, v1, v2, v3, s) \
-	VTRN1 v1.D2, v0.D2, V2.D2  \
-	VTRN1 v3.D2, v2.D2, V3.D2  \
-	VTRN2 v1.D2, v0.D2, V4.D2  \
-	VTRN2 v3.D2, v2.D2, V5.D2  \
-	MLA_S4(0, 2, s)            \
-	MLA_S4(1, 3, (s+1))        \
-	MLA_S4(0, 4, (s+2))        \
+// WHOLE adds the sums of a pair of vectors times the whole scales in V0 and V1.
+#define WHOLE(s) \
+	MLA_S4(0, 2, s)      \
+	MLA_S4(1, 3, (s+1))  \
+	MLA_S4(0, 4, (s+2))  \
 	MLA_S4(1, 5, (s+3))
 
-#define WHOLE01 WHOLE(V8, V9, V10, V11, 16)
-#define WHOLE23 WHOLE(V12, V13, V14, V15, 20)
-
-// GROUPn2 and GROUPn4 multiply a group with two or four vectors.
-#define GROUP32_2(ROWS) \
-	ACTS32_01                 \
-	ZERO4(8)                  \
-	PAIR(ROWS, R8, R9, 0)     \
-	PAIR(ROWS, R10, R11, 1)   \
-	PAIR(ROWS, R12, R13, 2)   \
-	PAIR(ROWS, R14, R15, 3)   \
+#define WHOLE2 \
 	FLDPQ.P 32(R26), (F0, F1) \
-	WHOLE01
+	APART01                   \
+	WHOLE(16)
 
-#define GROUP32_4(ROWS) \
-	ACTS32_01                 \
-	ACTS32_23                 \
-	ZERO4(8)                  \
-	ZERO4(12)                 \
-	PAIRS(ROWS, R8, R9, 0)    \
-	PAIRS(ROWS, R10, R11, 1)  \
-	PAIRS(ROWS, R12, R13, 2)  \
-	PAIRS(ROWS, R14, R15, 3)  \
-	FLDPQ.P 32(R26), (F0, F1) \
-	WHOLE01                   \
-	WHOLE23
-
-#define EACH_ROW(bytes) \
-	ADD $bytes, R8   \
-	ADD $bytes, R9   \
-	ADD $bytes, R10  \
-	ADD $bytes, R11  \
-	ADD $bytes, R12  \
-	ADD $bytes, R13  \
-	ADD $bytes, R14  \
-	ADD $bytes, R15
+#define WHOLE4 \
+	WHOLE2                    \
+	APART23                   \
+	WHOLE(20)
 
 // BLOCK_SUM adds the sums of a block of a vector. V6 and V7 hold the scales of the
 // rows.
@@ -189,8 +83,6 @@ two:                        \
 	GROUPS2                   \
 	SUBS  $1, R25             \
 	BNE   two                 \
-	ADD   $256, R19           \
-	ADD   $256, R20           \
 	B     sum                 \
 four:                       \
 	GROUPS4                   \
@@ -243,7 +135,7 @@ done:                       \
 	XTN_H4(0, d)
 
 // Q4_K_MINIMUMS takes away the minimums of four rows, V24-V31, from the sums at at:
-// V20 holds the scales of the minimums.
+// V20 holds the scales of the minimums. R4-R7 are the s of the vectors.
 #define Q4_K_MINIMUMS(d, s, at) \
 	VLD1  (s), [V0.H8, V1.H8]      \
 	VLD1R (d), [V2.S4]             \
@@ -334,14 +226,164 @@ done:                       \
 	VTRN2 V5.D2, V7.D2, V5.D2
 
 #define Q4_K_GROUPS2 \
-	GROUP32_2(Q4_K_LOW)   \
-	GROUP32_2(Q4_K_HIGH)
+	VALUES32_2(Q4_K_LOW)   \
+	WHOLE2                 \
+	VALUES32_2(Q4_K_HIGH)  \
+	WHOLE2
 
 #define Q4_K_GROUPS4 \
-	GROUP32_4(Q4_K_LOW)   \
-	GROUP32_4(Q4_K_HIGH)
+	VALUES32_4(Q4_K_LOW)   \
+	WHOLE4                 \
+	VALUES32_4(Q4_K_HIGH)  \
+	WHOLE4
+
+// Q6_K. R6 and R7 are where the low and the upper bits of a half of a block start in it,
+// R4 and R5 where those of a group do.
+
+#define SIGNED1(byte, v, at) \
+	VSHL  $(24-8*byte), v.S4, V0.S4 \
+	SSHR_S4(24, 0, 0)               \
+	FMOVQ F0, (at+32*byte)(R26)
+
+#define SIGNED4(v, at) \
+	SIGNED1(0, v, at)  \
+	SIGNED1(1, v, at)  \
+	SIGNED1(2, v, at)  \
+	SIGNED1(3, v, at)
+
+// Q6_K_HEAD unpacks the scales of four rows. That of the block is the second half of the
+// last word of 16 bytes.
+#define Q6_K_HEAD(a, b, c, d, at) \
+	TRANSPOSE16(192, a, b, c, d)  \
+	SIGNED4(V16, at)              \
+	SIGNED4(V17, at+128)          \
+	SIGNED4(V18, at+256)          \
+	SIGNED4(V19, at+384)          \
+	TRANSPOSE16(194, a, b, c, d)  \
+	SHRN16_H4(19, 19)             \
+	FCVTL_S4(19, 19)              \
+	FMOVQ F19, (BLOCK_D+at)(R26)
+
+#define Q6_K_HEADS \
+	Q6_K_HEAD(R8, R9, R10, R11, 0)     \
+	Q6_K_HEAD(R12, R13, R14, R15, 16)  \
+	VMOVI $63, V6.B16                  \
+	VMOVI $32, V7.B16                  \
+	MOVD  $0, R6                       \
+	MOVD  $128, R7
+
+// Q6_K_BITS loads 16 values of two rows (numbers of registers): V2 and V3 have the low bits of one run in their
+// low halves and those of another in their high ones, V0 and V1 the upper bits of four.
+#define Q6_K_BITS(a, b) \
+	LDR_Q(4, a, 0)            \
+	LDR_Q(4, b, 1)            \
+	LDR_Q(5, a, 4)            \
+	LDR_Q(5, b, 5)            \
+	VTRN1 V1.D2, V0.D2, V2.D2  \
+	VTRN2 V1.D2, V0.D2, V3.D2  \
+	VTRN1 V5.D2, V4.D2, V0.D2  \
+	VTRN2 V5.D2, V4.D2, V1.D2
+
+#define DOWN(n, a, b) \
+	VUSHR $n, a.B16, a.B16     \
+	VUSHR $n, b.B16, b.B16
+
+// Q6_K_MERGE puts the upper bits above the low ones and takes 32 away.
+#define Q6_K_MERGE \
+	VSLI $4, V0.B16, V2.B16     \
+	VSLI $4, V1.B16, V3.B16     \
+	VAND V6.B16, V2.B16, V2.B16 \
+	VAND V6.B16, V3.B16, V3.B16 \
+	VSUB V7.B16, V2.B16, V2.B16 \
+	VSUB V7.B16, V3.B16, V3.B16
+
+#define Q6_K_RUN0(a, b) \
+	Q6_K_BITS(a, b)   \
+	Q6_K_MERGE
+
+#define Q6_K_RUN1(a, b) \
+	Q6_K_BITS(a, b)   \
+	DOWN(2, V0, V1)   \
+	Q6_K_MERGE
+
+#define Q6_K_RUN2(a, b) \
+	Q6_K_BITS(a, b)   \
+	DOWN(4, V2, V3)   \
+	DOWN(4, V0, V1)   \
+	Q6_K_MERGE
+
+#define Q6_K_RUN3(a, b) \
+	Q6_K_BITS(a, b)   \
+	DOWN(4, V2, V3)   \
+	DOWN(6, V0, V1)   \
+	Q6_K_MERGE
+
+// ACTS16 loads 16 activations of two vectors into a and b.
+#define ACTS16(v, u, a, b) \
+	FMOVQ.P 16(v), F0         \
+	FMOVQ.P 16(u), F1         \
+	VTRN1 V1.D2, V0.D2, a.D2  \
+	VTRN2 V1.D2, V0.D2, b.D2
+
+#define PAIR16(ROWS, a, b, p) \
+	ROWS(a, b)             \
+	SMMLA_S4(2, 24, (8+p)) \
+	SMMLA_S4(3, 25, (8+p))
+
+#define PAIRS16(ROWS, a, b, p) \
+	PAIR16(ROWS, a, b, p)   \
+	SMMLA_S4(2, 28, (12+p)) \
+	SMMLA_S4(3, 29, (12+p))
+
+#define VALUES16_2(ROWS) \
+	ACTS16(R16, R17, V24, V25)  \
+	ZERO4(8)                    \
+	PAIR16(ROWS, 8, 9, 0)     \
+	PAIR16(ROWS, 10, 11, 1)   \
+	PAIR16(ROWS, 12, 13, 2)   \
+	PAIR16(ROWS, 14, 15, 3)   \
+	WHOLE2
+
+#define VALUES16_4(ROWS) \
+	ACTS16(R16, R17, V24, V25)  \
+	ACTS16(R19, R20, V28, V29)  \
+	ZERO4(8)                    \
+	ZERO4(12)                   \
+	PAIRS16(ROWS, 8, 9, 0)    \
+	PAIRS16(ROWS, 10, 11, 1)  \
+	PAIRS16(ROWS, 12, 13, 2)  \
+	PAIRS16(ROWS, 14, 15, 3)  \
+	WHOLE4
+
+// Q6_K_GROUPS multiplies the two groups of a run, Q6_K_HALF those of half a block.
+#define Q6_K_GROUPS(VALUES16, RUN, low) \
+	ADD  $low, R6, R4       \
+	MOVD R7, R5             \
+	VALUES16(RUN)           \
+	ADD  $16, R4            \
+	ADD  $16, R5            \
+	VALUES16(RUN)
+
+#define Q6_K_HALF(VALUES16) \
+	Q6_K_GROUPS(VALUES16, Q6_K_RUN0, 0)   \
+	Q6_K_GROUPS(VALUES16, Q6_K_RUN1, 32)  \
+	Q6_K_GROUPS(VALUES16, Q6_K_RUN2, 0)   \
+	Q6_K_GROUPS(VALUES16, Q6_K_RUN3, 32)  \
+	ADD  $64, R6                          \
+	ADD  $32, R7
 
 // func matvecsQ4_K_i8mm(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int, scratch *i8mmScratch)
 TEXT ·matvecsQ4_K_i8mm(SB), NOSPLIT, $0-80
 	START
+	MOVD s+48(FP), R4
+	MOVD n+64(FP), R25
+	LSR  $3, R25               // bytes of the sums of a vector
+	VECTOR(1, R4, R5, R25)
+	VECTOR(2, R5, R6, R25)
+	VECTOR(3, R6, R7, R25)
 	BLOCKS256(Q4_K_HEADS, Q4_K_GROUPS2, Q4_K_GROUPS4, 4, 256, 0)
+
+// func matvecsQ6_K_i8mm(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int, scratch *i8mmScratch)
+TEXT ·matvecsQ6_K_i8mm(SB), NOSPLIT, $0-80
+	START
+	BLOCKS256(Q6_K_HEADS, Q6_K_HALF(VALUES16_2), Q6_K_HALF(VALUES16_4), 2, 512, 210)
