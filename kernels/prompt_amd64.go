@@ -12,6 +12,10 @@ var amx = &isa{
 		cpu.X86.HasAMXTile && cpu.X86.HasAMXBF16 && amxPermitted(),
 }
 
+// dotGroups is how many groups of vectors are multiplied at a time, as many as keep the
+// garbage collector waiting for no more than some 100 µs.
+const dotGroups = 128
+
 // addGEMMRows adds the rows of the GEMMs, lowest level first.
 func addGEMMRows() {
 	for typ, p := range products {

@@ -75,7 +75,11 @@ func (g *f32GEMM) run(y []float32, stride int, w []byte, rows int, packed []byte
 			x := packed[(allGroups*k+t/f32Group*values)*f32Group*4:]
 			for r := 0; r < rows; r += f32PanelRows {
 				g.unpack(panel, w[(r*n+k)*g.size:], n, min(f32PanelRows, rows-r), values)
-				dotF32(sums[r/f32PanelRows*f32SumBytes:], panel, x, ceil(vectors, f32Group), values, k == 0)
+				groups := ceil(vectors, f32Group)
+				for i := 0; i < groups; i += dotGroups {
+					at := r/f32PanelRows*f32SumBytes + i*f32Group*f32PanelRows*4
+					dotF32(sums[at:], panel, x[i*f32Group*values*4:], min(dotGroups, groups-i), values, k == 0)
+				}
 			}
 		}
 		storeSums(y[t*stride:], stride, rows, vectors, viewF32(sums), f32Vectors)

@@ -185,7 +185,9 @@ func (g *q8GEMM) run(y []float32, stride int, w []byte, rows int, packed []byte,
 						clear(sums[p*sumBytes:][:groups*q8Group*q8PanelRows*4])
 					}
 				}
-				g.dot(sums, scratch[at.panel:], x, step, groups, values/32)
+				for i := 0; i < groups; i += dotGroups {
+					g.dot(sums[i*q8Group*q8PanelRows*4:], scratch[at.panel:], x[i*values/32*step:], step, min(dotGroups, groups-i), values/32)
+				}
 				if g.mins {
 					g.addMins(sums, scratch[at.mins:], x, step, groups, values/32)
 				}
