@@ -65,13 +65,13 @@ func addQ8Rows(typ string, p *Product) {
 	if !ok {
 		return
 	}
-	narrow := q8GEMM{packing: q8Packing{p.layout, 4, 1}, excess: true, panels: 1}
+	narrow := q8GEMM{packing: q8Packing{p.q8Layout(), 4, 1}, excess: true, panels: 1}
 	lower := narrow
 	switch {
 	case t.wide:
-		lower.packing, lower.excess = q8Packing{p.layout, 2, 2}, false
+		lower.packing, lower.excess = q8Packing{p.q8Layout(), 2, 2}, false
 		lower.transpose, lower.dot = transposeQ16_avx2, dotQ16_avx2
-	case layout == Q8x32:
+	case p.q8Layout() == Q8x32:
 		lower.transpose, lower.dot = transposeQ8x32_avx2, dotQ8x32_avx2
 	case t.group == 32:
 		lower.wholeScale = true

@@ -95,7 +95,7 @@ func addQ8Rows(typ string, p *Product) {
 			kernel = k.x256x16
 		}
 		gemms[typ].add(k.level, newQ8(p, q8GEMM{
-			packing:    q8Packing{p.layout, k.run, 1},
+			packing:    q8Packing{p.q8Layout(), k.run, 1},
 			panels:     1,
 			wholeScale: p.layout == Q8x256,
 			transpose:  kernel.transpose,

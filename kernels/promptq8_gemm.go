@@ -46,6 +46,14 @@ type q8Packing struct {
 	width  int // bytes of a value
 }
 
+// q8Layout returns the layout in which the scheme packs activations of a product.
+func (p *Product) q8Layout() Layout {
+	if p.layout == Q8x32Sums {
+		return Q8x32
+	}
+	return p.layout
+}
+
 func (p q8Packing) packing(name string) *packing {
 	return &packing{name: name, group: q8Group, bytes: p.bytes, pack: p.pack}
 }

@@ -85,7 +85,7 @@ func TestPutRow(t *testing.T) {
 		p, r := products[typ], rand.New(rand.NewPCG(2, 6))
 		for values := p.block; values <= q8Depth; values += p.block {
 			g := q8GEMM{
-				packing:    q8Packing{p.layout, 4, 1},
+				packing:    q8Packing{p.q8Layout(), 4, 1},
 				panels:     1,
 				wholeScale: p.layout == Q8x256,
 				excess:     runtime.GOARCH == "amd64",
