@@ -165,16 +165,18 @@ func quantGroups(size, most int, body quantBody) quantMV {
 	}
 }
 
-// A quantRowsBody multiplies rows, which follow each other, with a few vectors.
-type quantRowsBody func(y *float32, stride int, w *byte, rows int, q *int8, d *float32, s *int16, m, n int)
+// A quantOneBody multiplies rows, which follow each other, with one vector.
+type quantOneBody func(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
 
-// quantRows makes a product of a body for at most most vectors.
-func quantRows(most int, body quantRowsBody) quantMV {
+// quantOne makes a product of a body for one vector and a product for several
+// that gives the same bits.
+func quantOne(one quantOneBody, several quantMV) quantMV {
 	return func(y []float32, w []byte, q []int8, d []float32, s []int16, sh shape) {
-		scales, sums := len(d)/sh.m, len(s)/sh.m
-		for t := 0; t < sh.m; t += most {
-			body(&y[t*sh.stride], sh.stride, &w[0], sh.rows, &q[t*sh.n], &d[t*scales], &s[t*sums], min(most, sh.m-t), sh.n)
+		if sh.m == 1 {
+			one(&y[0], &w[0], sh.rows, &q[0], &d[0], &s[0], sh.n)
+			return
 		}
+		several(y, w, q, d, s, sh)
 	}
 }
 

@@ -518,17 +518,57 @@ TEXT ·matvecMXFP4_avx512vnni(SB), NOSPLIT, $0-72
 	VPSHUFB     Z18, Z7, Z6                    \
 	VPSHUFB     Z19, Z7, Z7
 
-#define GROUP_LOW4(q, s, acc) \
+#define GROUP_LOW4(q, s, acc, sum) \
 	VPXORD Z24, Z24, Z24               \
 	DOT16(q, Z16, Z17, Z18, Z19)       \
 	DOT16(q+16, Z20, Z21, Z22, Z23)    \
-	SCALED(acc)
+	WHOLE(sum)
 
-#define GROUP_HIGH(q, s, acc) \
+#define GROUP_HIGH(q, s, acc, sum) \
 	VPXORD Z24, Z24, Z24               \
 	DOT16(q, Z0, Z1, Z2, Z3)           \
 	DOT16(q+16, Z4, Z5, Z6, Z7)        \
-	SCALED(acc)
+	WHOLE(sum)
+
+// Q4_K, Q5_K and Q6_K sum up whole numbers in a block, so that it becomes a float
+// once. There is room for the sums of four vectors.
+
+#define MINIMUMS4(q, s, acc, sum) \
+	MINIMUMS(q, s, acc)    \
+	VPXORD sum, sum, sum
+
+#define WHOLE(sum) \
+	VPMULLD Z31, Z24, Z24  \
+	VPADDD  Z24, sum, sum
+
+#define BLOCK4(q, s, acc, sum) \
+	VCVTDQ2PS   sum, sum               \
+	VMULPS.BCST (BX)(R13*1), Z30, Z25  \
+	VFMADD231PS Z25, sum, acc
+
+// GROUPSCALE makes Z31 the scale that lies in a byte of the dwords v.
+#define GROUPSCALE(v, byte) \
+	VPSRLD      $(8*(byte)), v, Z31    \
+	VPANDD.BCST bytes<>(SB), Z31, Z31
+
+// VECTORS4 does BODY(q, s, acc, sum) for each vector.
+#define VECTORS4(BODY, q, s, done) \
+	MOVQ AX, DI               \
+	XORL R13, R13             \
+	BODY(q, s, Z8, Z12)       \
+	CMPQ m+56(FP), $1         \
+	JEQ  done                 \
+	VECTOR                    \
+	BODY(q, s, Z9, Z13)       \
+	CMPQ m+56(FP), $2         \
+	JEQ  done                 \
+	VECTOR                    \
+	BODY(q, s, Z10, Z14)      \
+	CMPQ m+56(FP), $3         \
+	JEQ  done                 \
+	VECTOR                    \
+	BODY(q, s, Z11, Z15)      \
+done:
 
 // Q4_K_PAIR multiplies groups 2*i and 2*i+1.
 #define Q4_K_PAIR(i, scales, byte, low, high) \
@@ -536,12 +576,12 @@ TEXT ·matvecMXFP4_avx512vnni(SB), NOSPLIT, $0-72
 	DWORDS(32+32*i, Z4, Z5, Z6, Z7)                \
 	LOWER(Z0, Z1, Z2, Z3, Z16, Z17, Z18, Z19)      \
 	LOWER(Z4, Z5, Z6, Z7, Z20, Z21, Z22, Z23)      \
-	UNSIGNED(scales, byte)                         \
-	VECTORS(GROUP_LOW4, 64*i, 0, low)              \
+	GROUPSCALE(scales, byte)                         \
+	VECTORS4(GROUP_LOW4, 64*i, 0, low)              \
 	HIGHER(Z0, Z1, Z2, Z3, Z0, Z1, Z2, Z3)         \
 	HIGHER(Z4, Z5, Z6, Z7, Z4, Z5, Z6, Z7)         \
-	UNSIGNED(scales, byte+1)                       \
-	VECTORS(GROUP_HIGH, 64*i+32, 0, high)
+	GROUPSCALE(scales, byte+1)                       \
+	VECTORS4(GROUP_HIGH, 64*i+32, 0, high)
 
 #define NEXT256(bytes) NEXT(bytes, 256, 4, 32)
 
@@ -553,7 +593,7 @@ block:
 	FETCH(0)
 	FETCH(256)
 	SCALES4
-	VECTORS(MINIMUMS, 0, 0, minimums)
+	VECTORS4(MINIMUMS4, 0, 0, minimums)
 	FETCH(512)
 	FETCH(768)
 	Q4_K_PAIR(0, Z26, 0, low0, high0)
@@ -565,6 +605,7 @@ block:
 	Q4_K_PAIR(2, Z27, 0, low2, high2)
 	FETCH(2048)
 	Q4_K_PAIR(3, Z27, 2, low3, high3)
+	VECTORS4(BLOCK4, 0, 0, scaled)
 	NEXT256(144)
 	JNZ block
 	STORE
@@ -595,16 +636,16 @@ block:
 	Q5_K_SPLIT(Z5, Z17, Z17, 4-2*i, 3-2*i)        \
 	Q5_K_SPLIT(Z6, Z16, Z16, 4-2*i, 3-2*i)        \
 	Q5_K_SPLIT(Z7, Z24, Z18, 4-2*i, 3-2*i)        \
-	UNSIGNED(scales, byte)                        \
-	VECTORS(GROUP_LOW5, 64*i, 0, low)             \
-	UNSIGNED(scales, byte+1)                      \
-	VECTORS(GROUP_HIGH, 64*i+32, 0, high)
+	GROUPSCALE(scales, byte)                        \
+	VECTORS4(GROUP_LOW5, 64*i, 0, low)             \
+	GROUPSCALE(scales, byte+1)                      \
+	VECTORS4(GROUP_HIGH, 64*i+32, 0, high)
 
-#define GROUP_LOW5(q, s, acc) \
+#define GROUP_LOW5(q, s, acc, sum) \
 	VPXORD Z24, Z24, Z24               \
 	DOT16(q, Z20, Z21, Z22, Z23)       \
 	DOT16(q+16, Z19, Z17, Z16, Z18)    \
-	SCALED(acc)
+	WHOLE(sum)
 
 // func matvecQ5_K_avx512vnni(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
 TEXT ·matvecQ5_K_avx512vnni(SB), NOSPLIT, $0-72
@@ -616,7 +657,7 @@ block:
 	FETCH(256)
 	FETCH(512)
 	SCALES4
-	VECTORS(MINIMUMS, 0, 0, minimums)
+	VECTORS4(MINIMUMS4, 0, 0, minimums)
 	FETCH(768)
 	FETCH(1024)
 	Q5_K_PAIR(0, Z26, 0, low0, high0)
@@ -629,7 +670,111 @@ block:
 	FETCH(2304)
 	FETCH(2560)
 	Q5_K_PAIR(3, Z27, 2, low3, high3)
+	VECTORS4(BLOCK4, 0, 0, scaled)
 	NEXT256(176)
+	JNZ block
+	STORE
+
+// Q6_K_RUN0 to Q6_K_RUN3 put the low (0, 1) or high (2, 3) halves of the bytes of
+// l and bit pair 0, 1, 2 or 3 of h together in w. The high ones change l, and
+// RUN3 changes nothing else.
+#define Q6_K_RUN0(l, h, w) \
+	VPSLLD $4, h, w                                 \
+	VPANDD.BCST thirties<>(SB), w, w                \
+	VPTERNLOGD.BCST $0xf8, nibbles<>(SB), l, w
+
+#define Q6_K_RUN1(l, h, w) \
+	VPSLLD $2, h, w                                 \
+	VPANDD.BCST thirties<>(SB), w, w                \
+	VPTERNLOGD.BCST $0xf8, nibbles<>(SB), l, w
+
+#define Q6_K_RUN2(l, h, w) \
+	VPANDD.BCST thirties<>(SB), h, w                \
+	VPSRLD $4, l, l                                 \
+	VPTERNLOGD.BCST $0xf8, nibbles<>(SB), l, w
+
+#define Q6_K_RUN3(l, h, w) \
+	VPSRLD $2, h, w                                 \
+	VPANDD.BCST thirties<>(SB), w, w                \
+	VPSRLD $4, l, l                                 \
+	VPTERNLOGD.BCST $0xf8, nibbles<>(SB), l, w
+
+#define EVEN32(q, s, acc, sum) WHOLE16(pairs<>+0(SB), q, s, sum)
+#define ODD32(q, s, acc, sum) WHOLE16(pairs<>+4(SB), q, s, sum)
+
+// WHOLE16 is GROUP16 in whole numbers.
+#define WHOLE16(pair, q, s, sum) \
+	VPBROADCASTD  pair, Z25                \
+	VPXORD        Z24, Z24, Z24            \
+	VPDPWSSD.BCST s(DX)(R13*8), Z25, Z24   \
+	DOT16(q, Z16, Z17, Z18, Z19)           \
+	WHOLE(sum)
+
+#define CLEAR(q, s, acc, sum) VPXORD sum, sum, sum
+
+// GROUPSIGNED makes Z31 the signed scale that lies in a byte of the dwords v.
+#define GROUPSIGNED(v, byte) \
+	VPSLLD $(24-8*(byte)), v, Z31  \
+	VPSRAD $24, Z31, Z31
+
+// Q6_K_QUARTER multiplies the even (odd 0) or odd (1) groups of a half block.
+#define Q6_K_QUARTER(half, odd, GROUP, scales01, scales23, v0, v1, v2, v3) \
+	DWORDS(64*half+16*odd, Z0, Z1, Z2, Z3)           \
+	DWORDS(64*half+16*odd+32, Z4, Z5, Z6, Z7)        \
+	DWORDS(128+32*half+16*odd, Z20, Z21, Z22, Z23)   \
+	Q6_K_RUN0(Z0, Z20, Z16)                          \
+	Q6_K_RUN0(Z1, Z21, Z17)                          \
+	Q6_K_RUN0(Z2, Z22, Z18)                          \
+	Q6_K_RUN0(Z3, Z23, Z19)                          \
+	GROUPSIGNED(scales01, odd)                            \
+	VECTORS4(GROUP, 128*half+16*odd, 16*half, v0)     \
+	Q6_K_RUN1(Z4, Z20, Z16)                          \
+	Q6_K_RUN1(Z5, Z21, Z17)                          \
+	Q6_K_RUN1(Z6, Z22, Z18)                          \
+	Q6_K_RUN1(Z7, Z23, Z19)                          \
+	GROUPSIGNED(scales01, (2+odd))                        \
+	VECTORS4(GROUP, 128*half+16*odd+32, 16*half+4, v1) \
+	Q6_K_RUN2(Z0, Z20, Z16)                          \
+	Q6_K_RUN2(Z1, Z21, Z17)                          \
+	Q6_K_RUN2(Z2, Z22, Z18)                          \
+	Q6_K_RUN2(Z3, Z23, Z19)                          \
+	GROUPSIGNED(scales23, odd)                            \
+	VECTORS4(GROUP, 128*half+16*odd+64, 16*half+8, v2) \
+	Q6_K_RUN3(Z4, Z20, Z16)                          \
+	Q6_K_RUN3(Z5, Z21, Z17)                          \
+	Q6_K_RUN3(Z6, Z22, Z18)                          \
+	Q6_K_RUN3(Z7, Z23, Z19)                          \
+	GROUPSIGNED(scales23, (2+odd))                        \
+	VECTORS4(GROUP, 128*half+16*odd+96, 16*half+12, v3)
+
+// func matvecQ6_K_avx512vnni(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+TEXT ·matvecQ6_K_avx512vnni(SB), NOSPLIT, $0-72
+	START(8, 6)
+block:
+	FETCH(0)
+	FETCH(256)
+	FETCH(512)
+	DWORD3(194, Z16)
+	VPSRLD $16, Z16, Z16
+	HALVES(Z30)
+	DWORDS(192, Z26, Z27, Z28, Z29)
+	VECTORS4(CLEAR, 0, 0, cleared)
+	Q6_K_QUARTER(0, 0, EVEN32, Z26, Z27, v0, v2, v4, v6)
+	FETCH(768)
+	FETCH(1024)
+	FETCH(1280)
+	Q6_K_QUARTER(0, 1, ODD32, Z26, Z27, v1, v3, v5, v7)
+	FETCH(1536)
+	FETCH(1792)
+	FETCH(2048)
+	FETCH(2304)
+	Q6_K_QUARTER(1, 0, EVEN32, Z28, Z29, v8, v10, v12, v14)
+	FETCH(2560)
+	FETCH(2816)
+	FETCH(3072)
+	Q6_K_QUARTER(1, 1, ODD32, Z28, Z29, v9, v11, v13, v15)
+	VECTORS4(BLOCK4, 0, 0, scaled)
+	NEXT256(210)
 	JNZ block
 	STORE
 
