@@ -199,6 +199,27 @@ stored:                     \
 	VPUNPCKHDQ  Z19, Z18, Z18     \
 	VPUNPCKHQDQ Z18, Z16, w3
 
+// SCALES16 makes f the binary16 numbers at off of the rows.
+#define SCALES16(off, f) \
+	VPINSRW      $0, off(SI), X16, X16           \
+	VPINSRW      $0, off(R9), X17, X17           \
+	VPINSRW      $1, off(SI)(R11*1), X16, X16    \
+	VPINSRW      $1, off(R9)(R11*1), X17, X17    \
+	VPINSRW      $2, off(SI)(R11*2), X16, X16    \
+	VPINSRW      $2, off(R9)(R11*2), X17, X17    \
+	VPINSRW      $3, off(SI)(R12*1), X16, X16    \
+	VPINSRW      $3, off(R9)(R12*1), X17, X17    \
+	VPINSRW      $4, off(R8), X16, X16           \
+	VPINSRW      $4, off(R10), X17, X17          \
+	VPINSRW      $5, off(R8)(R11*1), X16, X16    \
+	VPINSRW      $5, off(R10)(R11*1), X17, X17   \
+	VPINSRW      $6, off(R8)(R11*2), X16, X16    \
+	VPINSRW      $6, off(R10)(R11*2), X17, X17   \
+	VPINSRW      $7, off(R8)(R12*1), X16, X16    \
+	VPINSRW      $7, off(R10)(R12*1), X17, X17   \
+	VINSERTI32X4 $1, X17, Y16, Y16               \
+	VCVTPH2PS    Y16, f
+
 // HALVES converts the binary16 numbers in the lower half of the dwords of Z16.
 #define HALVES(f) \
 	VPMOVDW   Z16, Y16 \
@@ -300,8 +321,7 @@ block:                          \
 #define Q4_0 \
 	FETCH(0) \
 	PREFETCHT1 256(R14) \
-	DWORD0(0, Z16) \
-	HALVES(Z26)   \
+	SCALES16(0, Z26) \
 	NIBBLES32(2)
 
 // func matvecQ4_0_avx512vnni(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
