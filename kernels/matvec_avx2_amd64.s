@@ -318,10 +318,13 @@ stored:                     \
 #define MINIMUM4(q, s, acc) MINIMUM32(DOT32, acc)
 #define MINIMUM5(q, s, acc) MINIMUM32(DOT32x5, acc)
 
-// BLOCKS32 is the loop over blocks, UNPACK what precedes the products.
+// BLOCKS32 is the loop over blocks, UNPACK what precedes the products. Every cache
+// line of the next group is prefetched once, in the order of memory.
 #define BLOCKS32(UNPACK, BODY, bytes) \
 block:                            \
 	PREFETCHT1 (R14)                \
+	PREFETCHT1 64(R14)              \
+	PREFETCHT1 128(R14)             \
 	UNPACK                          \
 	VECTORS4(BODY, 0, 0, multiplied) \
 	NEXT(bytes, 32, 4, 2)           \
@@ -396,6 +399,7 @@ TEXT ·matvecQ5_1_avx2(SB), NOSPLIT, $0-72
 	BLOCKS32(Q5_1, MINIMUM5, 24)
 
 #define Q8_0 \
+	PREFETCHT1 192(R14)              \
 	PREFETCHT1 256(R14)              \
 	DWORDS(2, Y0, Y1, Y2, Y3, X3)    \
 	DWORDS(18, Y4, Y5, Y6, Y7, X7)   \
@@ -533,25 +537,32 @@ TEXT ·matvecMXFP4_avx2(SB), NOSPLIT, $0-72
 	UNSIGNED(scales, byte+1)                       \
 	VECTORS2(HIGH16, 64*i+32+16*second, 0, high)
 
+// FETCH prefetches four cache lines of the next group.
+#define FETCH(at) \
+	PREFETCHT1 (at)(R14)      \
+	PREFETCHT1 (at+64)(R14)   \
+	PREFETCHT1 (at+128)(R14)  \
+	PREFETCHT1 (at+192)(R14)
+
 #define NEXT256(bytes) NEXT(bytes, 256, 4, 32)
 
 // func matvecQ4_K_avx2(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
 TEXT ·matvecQ4_K_avx2(SB), NOSPLIT, $0-72
 	START(8, 6)
 block:
-	PREFETCHT1 (R14)
+	FETCH(0)
 	SCALES4
 	VECTORS2(MINIMUMS, 0, 0, minimums)
-	PREFETCHT1 256(R14)
+	FETCH(256)
 	Q4_K_16(0, 0, Y10, 0, v0, v2)
 	Q4_K_16(0, 1, Y10, 0, v1, v3)
-	PREFETCHT1 512(R14)
+	FETCH(512)
 	Q4_K_16(1, 0, Y10, 2, v4, v6)
 	Q4_K_16(1, 1, Y10, 2, v5, v7)
-	PREFETCHT1 768(R14)
+	FETCH(768)
 	Q4_K_16(2, 0, Y11, 0, v8, v10)
 	Q4_K_16(2, 1, Y11, 0, v9, v11)
-	PREFETCHT1 1024(R14)
+	FETCH(1024)
 	Q4_K_16(3, 0, Y11, 2, v12, v14)
 	Q4_K_16(3, 1, Y11, 2, v13, v15)
 	NEXT256(144)
@@ -588,21 +599,21 @@ block:
 TEXT ·matvecQ5_K_avx2(SB), NOSPLIT, $0-72
 	START(8, 6)
 block:
-	PREFETCHT1 (R14)
+	FETCH(0)
 	SCALES4
 	VECTORS2(MINIMUMS, 0, 0, minimums)
-	PREFETCHT1 256(R14)
+	FETCH(256)
 	Q5_K_16(0, 0, VPSLLD, 4, VPSLLD, 3, Y10, 0, v0, v2)
 	Q5_K_16(0, 1, VPSLLD, 4, VPSLLD, 3, Y10, 0, v1, v3)
-	PREFETCHT1 512(R14)
+	FETCH(512)
 	Q5_K_16(1, 0, VPSLLD, 2, VPSLLD, 1, Y10, 2, v4, v6)
 	Q5_K_16(1, 1, VPSLLD, 2, VPSLLD, 1, Y10, 2, v5, v7)
-	PREFETCHT1 768(R14)
+	FETCH(768)
 	Q5_K_16(2, 0, VPSRLD, 0, VPSRLD, 1, Y11, 0, v8, v10)
 	Q5_K_16(2, 1, VPSRLD, 0, VPSRLD, 1, Y11, 0, v9, v11)
-	PREFETCHT1 1024(R14)
+	FETCH(1024)
 	Q5_K_16(3, 0, VPSRLD, 2, VPSRLD, 3, Y11, 2, v12, v14)
-	PREFETCHT1 1280(R14)
+	FETCH(1280)
 	Q5_K_16(3, 1, VPSRLD, 2, VPSRLD, 3, Y11, 2, v13, v15)
 	NEXT256(176)
 	JNZ block
@@ -668,24 +679,24 @@ block:
 TEXT ·matvecQ6_K_avx2(SB), NOSPLIT, $0-72
 	START(8, 6)
 block:
-	PREFETCHT1 (R14)
-	PREFETCHT1 256(R14)
+	FETCH(0)
+	FETCH(256)
 	DWORD3(194, Y15)
 	HIGHS(Y15, Y15)
 	DWORDS01(192, Y10, Y11)
 	Q6_K_16(0, 0, 0, 4, 0, LOWEVEN6, HIGHEVEN6, v0, v4)
 	Q6_K_16(0, 0, 1, 4, 0, LOWODD6, HIGHODD6, v1, v5)
-	PREFETCHT1 512(R14)
+	FETCH(512)
 	Q6_K_16(0, 1, 0, 2, 2, LOWEVEN6, HIGHEVEN6, v2, v6)
-	PREFETCHT1 768(R14)
+	FETCH(768)
 	Q6_K_16(0, 1, 1, 2, 2, LOWODD6, HIGHODD6, v3, v7)
 	DWORDS(192, Y0, Y1, Y10, Y11, X11)
-	PREFETCHT1 1024(R14)
+	FETCH(1024)
 	Q6_K_16(1, 0, 0, 4, 0, LOWEVEN6, HIGHEVEN6, v8, v12)
 	Q6_K_16(1, 0, 1, 4, 0, LOWODD6, HIGHODD6, v9, v13)
-	PREFETCHT1 1280(R14)
+	FETCH(1280)
 	Q6_K_16(1, 1, 0, 2, 2, LOWEVEN6, HIGHEVEN6, v10, v14)
-	PREFETCHT1 1536(R14)
+	FETCH(1536)
 	Q6_K_16(1, 1, 1, 2, 2, LOWODD6, HIGHODD6, v11, v15)
 	NEXT256(210)
 	JNZ block
@@ -770,18 +781,18 @@ block:
 TEXT ·matvecQ3_K_avx2(SB), NOSPLIT, $0-72
 	START(8, 6)
 block:
-	PREFETCHT1 (R14)
+	FETCH(0)
 	SCALES3(0, VPSLLD, 4, VPSLLD, 2)
 	Q3_K_16(0, 0, VPSLLD, 2, VPSLLD, 1, Y10, LOWEVEN3, HIGHEVEN3, v0, v2)
 	Q3_K_16(0, 1, VPSLLD, 2, VPSLLD, 1, Y10, LOWODD3, HIGHODD3, v1, v3)
-	PREFETCHT1 256(R14)
+	FETCH(256)
 	Q3_K_16(2, 0, VPSRLD, 0, VPSRLD, 1, Y11, LOWEVEN3, HIGHEVEN3, v4, v6)
 	Q3_K_16(2, 1, VPSRLD, 0, VPSRLD, 1, Y11, LOWODD3, HIGHODD3, v5, v7)
-	PREFETCHT1 512(R14)
+	FETCH(512)
 	SCALES3(4, VPSRLD, 0, VPSRLD, 2)
 	Q3_K_16(4, 0, VPSRLD, 2, VPSRLD, 3, Y10, LOWEVEN3, HIGHEVEN3, v8, v10)
 	Q3_K_16(4, 1, VPSRLD, 2, VPSRLD, 3, Y10, LOWODD3, HIGHODD3, v9, v11)
-	PREFETCHT1 768(R14)
+	FETCH(768)
 	Q3_K_16(6, 0, VPSRLD, 4, VPSRLD, 5, Y11, LOWEVEN3, HIGHEVEN3, v12, v14)
 	Q3_K_16(6, 1, VPSRLD, 4, VPSRLD, 5, Y11, LOWODD3, HIGHODD3, v13, v15)
 	NEXT256(110)
@@ -816,7 +827,7 @@ block:
 TEXT ·matvecQ2_K_avx2(SB), NOSPLIT, $0-72
 	START(8, 6)
 block:
-	PREFETCHT1 (R14)
+	FETCH(0)
 	DWORDS(0, Y10, Y11, Y4, Y6, X6)
 	PAIRS(Y10, Y0, Y1)
 	PAIRS(Y11, Y2, Y3)
@@ -833,13 +844,13 @@ block:
 	Q2_K_RUN(1, 0, Y10, v2)
 	Q2_K_RUN(2, 0, Y11, v4)
 	Q2_K_RUN(3, 0, Y11, v6)
-	PREFETCHT1 256(R14)
+	FETCH(256)
 	DWORDS(32, Y0, Y1, Y2, Y3, X3)
 	Q2_K_RUN(0, 1, Y10, v1)
 	Q2_K_RUN(1, 1, Y10, v3)
 	Q2_K_RUN(2, 1, Y11, v5)
 	Q2_K_RUN(3, 1, Y11, v7)
-	PREFETCHT1 512(R14)
+	FETCH(512)
 	DWORDS(0, Y0, Y1, Y10, Y11, X11)
 	VPAND nibbles<>(SB), Y10, Y10
 	VPAND nibbles<>(SB), Y11, Y11
@@ -884,19 +895,19 @@ block:
 TEXT ·matvecIQ4_XS_avx2(SB), NOSPLIT, $0-72
 	START(8, 6)
 block:
-	PREFETCHT1 (R14)
+	FETCH(0)
 	IQ4_XS_GROUP(0, VPSLLD, 4, v0)
 	IQ4_XS_GROUP(1, VPSLLD, 2, v1)
-	PREFETCHT1 256(R14)
+	FETCH(256)
 	IQ4_XS_GROUP(2, VPSLLD, 0, v2)
 	IQ4_XS_GROUP(3, VPSRLD, 2, v3)
-	PREFETCHT1 512(R14)
+	FETCH(512)
 	IQ4_XS_GROUP(4, VPSRLD, 4, v4)
 	IQ4_XS_GROUP(5, VPSRLD, 6, v5)
-	PREFETCHT1 768(R14)
+	FETCH(768)
 	IQ4_XS_GROUP(6, VPSRLD, 8, v6)
 	IQ4_XS_GROUP(7, VPSRLD, 10, v7)
-	PREFETCHT1 1024(R14)
+	FETCH(1024)
 	NEXT256(136)
 	JNZ block
 	STORE
@@ -929,8 +940,9 @@ block:
 TEXT ·matvecTQ2_0_avx2(SB), NOSPLIT, $0-72
 	START(8, 6)
 block:
-	PREFETCHT1 (R14)
-	PREFETCHT1 256(R14)
+	FETCH(0)
+	FETCH(256)
+	PREFETCHT1 512(R14)
 	DWORD3(50, Y15)
 	HIGHS(Y15, Y15)
 	TQ2_0_RUNS(0, 0, EVEN1, v0, v1, v2, v3)
