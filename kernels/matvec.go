@@ -165,6 +165,20 @@ func quantGroups(size, most int, body quantBody) quantMV {
 	}
 }
 
+// A quantRowBody multiplies rows, one after the other, with a few vectors.
+type quantRowBody func(y *float32, stride int, w *byte, rows int, q *int8, d *float32, s *int16, m, n int)
+
+// quantRows makes a product of a body for at most most vectors.
+func quantRows(most int, body quantRowBody) quantMV {
+	return func(y []float32, w []byte, q []int8, d []float32, s []int16, sh shape) {
+		scales, sums := len(d)/sh.m, len(s)/sh.m
+		for t := 0; t < sh.m; t += most {
+			body(&y[t*sh.stride], sh.stride, &w[0], sh.rows,
+				&q[t*sh.n], &d[t*scales], &s[t*sums], min(most, sh.m-t), sh.n)
+		}
+	}
+}
+
 // A quantOneBody multiplies rows, which follow each other, with one vector.
 type quantOneBody func(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
 
