@@ -160,27 +160,30 @@ stored:                     \
 
 // HIGHER makes b the high halves of the bytes of four dwords a, and LOWER leaves
 // the low ones.
-#define HIGHER(a0, a1, a2, a3, b0, b1, b2, b3) \
+#define HIGHER(nibbles, a0, a1, a2, a3, b0, b1, b2, b3) \
 	VPSRLD $4, a0, b0              \
 	VPSRLD $4, a1, b1              \
 	VPSRLD $4, a2, b2              \
 	VPSRLD $4, a3, b3              \
-	VPAND  nibbles<>(SB), b0, b0   \
-	VPAND  nibbles<>(SB), b1, b1   \
-	VPAND  nibbles<>(SB), b2, b2   \
-	VPAND  nibbles<>(SB), b3, b3
+	VPAND  nibbles, b0, b0   \
+	VPAND  nibbles, b1, b1   \
+	VPAND  nibbles, b2, b2   \
+	VPAND  nibbles, b3, b3
 
-#define LOWER(a0, a1, a2, a3, b0, b1, b2, b3) \
-	VPAND  nibbles<>(SB), a0, b0   \
-	VPAND  nibbles<>(SB), a1, b1   \
-	VPAND  nibbles<>(SB), a2, b2   \
-	VPAND  nibbles<>(SB), a3, b3
+#define LOWER(nibbles, a0, a1, a2, a3, b0, b1, b2, b3) \
+	VPAND  nibbles, a0, b0   \
+	VPAND  nibbles, a1, b1   \
+	VPAND  nibbles, a2, b2   \
+	VPAND  nibbles, a3, b3
 
 // NIBBLES32 unpacks 16 bytes of 4-bit weights at off into Y0-Y7.
-#define NIBBLES32(off) \
-	DWORDS(off, Y0, Y1, Y2, Y3, X3)            \
-	HIGHER(Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7)     \
-	LOWER(Y0, Y1, Y2, Y3, Y0, Y1, Y2, Y3)
+#define NIBBLES32(off) NIBBLES32WITH(nibbles<>(SB), off)
+
+// NIBBLES32WITH is for types that have a register for the mask: loads limit them.
+#define NIBBLES32WITH(nibbles, off) \
+	DWORDS(off, Y0, Y1, Y2, Y3, X3)                     \
+	HIGHER(nibbles, Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7)     \
+	LOWER(nibbles, Y0, Y1, Y2, Y3, Y0, Y1, Y2, Y3)
 
 // LEVELS replaces indices in Y0-Y7 by the levels of a table.
 #define LEVELS(table) \
@@ -315,13 +318,14 @@ block:                            \
 	STORE
 
 #define Q4_0 \
-	NIBBLES32(2)   \
+	NIBBLES32WITH(Y15, 2) \
 	DWORD0(0, Y14) \
 	LOWS(Y14, Y14)
 
 // func matvecQ4_0_avx2(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
 TEXT ·matvecQ4_0_avx2(SB), NOSPLIT, $0-72
 	START
+	VMOVDQU nibbles<>(SB), Y15
 	BLOCKS32(Q4_0, OFFSET8, 18)
 
 #define Q4_1 \
@@ -407,7 +411,7 @@ TEXT ·matvecIQ4_NL_avx2(SB), NOSPLIT, $0-72
 
 // The exponent e stands for 2^(e-128), which is subnormal if e is 0 or 1.
 #define MXFP4 \
-	NIBBLES32(1)                              \
+	NIBBLES32WITH(Y15, 1)                     \
 	LEVELS(levelsFP4)                         \
 	DWORD0(0, Y14)                            \
 	VPAND    bytes<>(SB), Y14, Y14            \
@@ -422,6 +426,7 @@ TEXT ·matvecIQ4_NL_avx2(SB), NOSPLIT, $0-72
 // func matvecMXFP4_avx2(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
 TEXT ·matvecMXFP4_avx2(SB), NOSPLIT, $0-72
 	START
+	VMOVDQU nibbles<>(SB), Y15
 	BLOCKS32(MXFP4, OFFSET12, 17)
 
 // Constants: 32 bytes each unless they are broadcast.
