@@ -134,14 +134,34 @@ stored:                     \
 	VINSERTI128 $1, off(R8)(R12*1), Y14, Y14      \
 	UNPACK      Y14, Y13, Y13
 
-#define DWORD0(off, w0) \
-	PAIRED(off, VPUNPCKLDQ)       \
-	VPUNPCKLQDQ Y13, Y12, w0
-
 #define DWORDS01(off, w0, w1) \
 	PAIRED(off, VPUNPCKLDQ)       \
 	VPUNPCKHQDQ Y13, Y12, w1      \
 	VPUNPCKLQDQ Y13, Y12, w0
+
+#define DWORD0(off, w0) \
+	PAIRED(off, VPUNPCKLDQ)       \
+	VPUNPCKLQDQ Y13, Y12, w0
+
+// BLEND4 loads the dwords at a, b, c and d. There are fewer ports for shuffles than
+// for blends. It changes scratch.
+#define BLEND4(a, b, c, d, x, scratch) \
+	VPBROADCASTD a, x               \
+	VPBROADCASTD b, scratch         \
+	VPBLENDD     $2, scratch, x, x  \
+	VPBROADCASTD c, scratch         \
+	VPBLENDD     $4, scratch, x, x  \
+	VPBROADCASTD d, scratch         \
+	VPBLENDD     $8, scratch, x, x
+
+// HALF0 loads the binary16 number at the beginning of the block of each row. It
+// changes X12 and X13.
+#define HALF0(x, f) \
+	BLEND4((SI), (SI)(R11*2), (R8), (R8)(R11*2), x, X12)                 \
+	BLEND4((SI)(R11*1), (SI)(R12*1), (R8)(R11*1), (R8)(R12*1), X13, X12) \
+	VPSLLD    $16, X13, X13                                              \
+	VPBLENDW  $0xaa, X13, x, x                                           \
+	VCVTPH2PS x, f
 
 // LOWS and HIGHS convert the binary16 numbers in the lower or upper halves of the
 // dwords of v to f. They change Y12.
@@ -319,8 +339,7 @@ block:                            \
 
 #define Q4_0 \
 	NIBBLES32WITH(Y15, 2) \
-	DWORD0(0, Y14) \
-	LOWS(Y14, Y14)
+	HALF0(X14, Y14)
 
 // func matvecQ4_0_avx2(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
 TEXT ·matvecQ4_0_avx2(SB), NOSPLIT, $0-72
@@ -390,8 +409,7 @@ TEXT ·matvecQ5_1_avx2(SB), NOSPLIT, $0-72
 	PREFETCHT1 256(R14)              \
 	DWORDS(2, Y0, Y1, Y2, Y3, X3)    \
 	DWORDS(18, Y4, Y5, Y6, Y7, X7)   \
-	DWORD0(0, Y14)                   \
-	LOWS(Y14, Y14)
+	HALF0(X14, Y14)
 
 // func matvecQ8_0_avx2(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
 TEXT ·matvecQ8_0_avx2(SB), NOSPLIT, $0-72
@@ -401,8 +419,7 @@ TEXT ·matvecQ8_0_avx2(SB), NOSPLIT, $0-72
 #define IQ4_NL \
 	NIBBLES32(2)      \
 	LEVELS(levelsIQ4) \
-	DWORD0(0, Y14)    \
-	LOWS(Y14, Y14)
+	HALF0(X14, Y14)
 
 // func matvecIQ4_NL_avx2(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
 TEXT ·matvecIQ4_NL_avx2(SB), NOSPLIT, $0-72
