@@ -477,23 +477,25 @@ TEXT ·matvecQ2_K_avx2(SB), NOSPLIT, $0-72
 TEXT ·matvecQ3_K_avx2(SB), NOSPLIT, $0-72
 	LOOPS(Q3_K, SAME, 110, threes, fours)
 
-// SIGNED is SCALED for signed weights, whose signs move to the activations.
+// SIGNED is for signed weights, whose signs move to the activations. Y0 holds the first
+// 16 weights of two groups of 32, whose activations are at a and b, Y1 the others; Y2
+// has a scale for each half.
 #define SIGNED(a, b, vector, sum) \
-	VMOVDQU    a vector, Y6 \
-	VPABSB     Y0, Y7       \
-	VPSIGNB    Y0, Y6, Y6   \
-	VPMADDUBSW Y6, Y7, Y6   \
-	VPMADDWD   Y2, Y6, Y6   \
-	VPADDD     Y6, sum, sum \
-	VMOVDQU    b vector, Y6 \
-	VPABSB     Y1, Y7       \
-	VPSIGNB    Y1, Y6, Y6   \
-	VPMADDUBSW Y6, Y7, Y6   \
-	VPMADDWD   Y3, Y6, Y6   \
-	VPADDD     Y6, sum, sum
+	SIGNED32(a vector, b vector, Y0, sum)       \
+	SIGNED32(a+16 vector, b+16 vector, Y1, sum)
+
+#define SIGNED32(a, b, w, sum) \
+	VMOVDQU     a, X6         \
+	VINSERTI128 $1, b, Y6, Y6 \
+	VPABSB      w, Y7         \
+	VPSIGNB     w, Y6, Y6     \
+	VPMADDUBSW  Y6, Y7, Y6    \
+	VPMADDWD    Y2, Y6, Y6    \
+	VPADDD      Y6, sum, sum
 
 // SCALES_XS unpacks the scales of IQ4_XS: upper bits in the second word, lower ones in
-// the second dword of the block. Y4 holds 0-3, as pairs of words, in both halves, Y5 4-7.
+// the second dword of the block. The first half of Y4 holds those of groups 0, 2, 4 and
+// 6, as pairs of words, the second half the others.
 #define SCALES_XS \
 	VPBROADCASTD (SI), Y4                 \
 	VPBROADCASTD 4(SI), Y5                \
@@ -504,33 +506,26 @@ TEXT ·matvecQ3_K_avx2(SB), NOSPLIT, $0-72
 	VPOR         Y5, Y4, Y4               \
 	VPSUBD       thirtytwo<>(SB), Y4, Y4  \
 	VPSLLD       $16, Y4, Y5              \
-	VPBLENDW     $0xaa, Y5, Y4, Y4        \
-	VPERMQ       $0xee, Y4, Y5            \
-	VPERMQ       $0x44, Y4, Y4
+	VPBLENDW     $0xaa, Y5, Y4, Y4
 
-// LEVELS unpacks two groups of 32 weights, each of which has its first 16 in the low
-// halves of 16 bytes, the others in the high ones.
-#define LEVELS(off, nibbles, levels) \
-	NIBBLES(off, nibbles)        \
-	VPERM2I128 $0x20, Y1, Y0, Y6 \
-	VPERM2I128 $0x31, Y1, Y0, Y7 \
-	VMOVDQU    levels, Y1        \
-	VPSHUFB    Y6, Y1, Y0        \
-	VPSHUFB    Y7, Y1, Y1
+// LEVELS unpacks groups 2*i and 2*i+1, each of which has its first 16 weights in the
+// low halves of 16 bytes, the others in the high ones.
+#define LEVELS(i, nibbles, levels) \
+	NIBBLES(8+32*i, nibbles)      \
+	VMOVDQU levels, Y7            \
+	VPSHUFB Y0, Y7, Y0            \
+	VPSHUFB Y1, Y7, Y1            \
+	VPSHUFD $(0x55*i), Y4, Y2
 
 #define IQ4_XS(DOT, FINISH, c0, c1, l0, l1, l2, l3, l4) \
 	SCALES_XS                 \
-	LEVELS(8, c0, c1)         \
-	SCALE(0, 1, Y4)           \
+	LEVELS(0, c0, c1)         \
 	DOT(SIGNED, 0, 32, l0)    \
-	LEVELS(40, c0, c1)        \
-	SCALE(2, 3, Y4)           \
+	LEVELS(1, c0, c1)         \
 	DOT(SIGNED, 64, 96, l1)   \
-	LEVELS(72, c0, c1)        \
-	SCALE(0, 1, Y5)           \
+	LEVELS(2, c0, c1)         \
 	DOT(SIGNED, 128, 160, l2) \
-	LEVELS(104, c0, c1)       \
-	SCALE(2, 3, Y5)           \
+	LEVELS(3, c0, c1)         \
 	DOT(SIGNED, 192, 224, l3) \
 	HALF(0)                   \
 	FINISH(PLAIN, l4)
@@ -593,9 +588,9 @@ REPEAT(fortyeight, 0x0000003000000030)
 REPEAT(thirtytwo, 0x0000002000000020)
 
 // How far the scales of IQ4_XS are shifted.
-QUADS(lowers<>, 0x0000000400000000, 0x0000000c00000008, 0x0000001400000010, 0x0000001c00000018)
+QUADS(lowers<>, 0x0000000800000000, 0x0000001800000010, 0x0000000c00000004, 0x0000001c00000014)
 GLOBL lowers<>(SB), RODATA|NOPTR, $32
-QUADS(uppers<>, 0x0000000e0000000c, 0x0000001200000010, 0x0000001600000014, 0x0000001a00000018)
+QUADS(uppers<>, 0x000000100000000c, 0x0000001800000014, 0x000000120000000e, 0x0000001a00000016)
 GLOBL uppers<>(SB), RODATA|NOPTR, $32
 
 // The levels of IQ4_XS, twice.
