@@ -551,7 +551,8 @@ TEXT ·matvecMXFP4_avx512vnni(SB), NOSPLIT, $0-72
 	WHOLE(sum)
 
 // Q4_K, Q5_K and Q6_K sum up whole numbers in a block, so that it becomes a float
-// once. There is room for the sums of four vectors.
+// once: the results are the bits of the AVX2 bodies. There is room for the sums of
+// four vectors.
 
 #define MINIMUMS4(q, s, acc, sum) \
 	MINIMUMS(q, s, acc)    \

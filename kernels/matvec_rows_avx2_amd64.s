@@ -55,8 +55,8 @@
 // DOT(PRODUCT, a, b, done) does PRODUCT for 64 weights and the activations from a and
 // from b on, of each vector, FINISH(BODY, done) does BODY(Y, X, result) for each
 // vector; c0 and c1 are where the constants are: in registers if there is one vector,
-// as loads are what limits it. SUM(X) makes a result of the sum over the blocks.
-#define LOOPS(BLOCK, SUM, bytes, c0, c1) \
+// as loads are what limits it.
+#define LOOPS(BLOCK, bytes, c0, c1) \
 	BEGIN                                                        \
 	CMPQ   m+56(FP), $1                                          \
 	JNE    several                                               \
@@ -71,7 +71,6 @@ oneBlock:                                                     \
 	NEXT(bytes)                                                  \
 	JNZ    oneBlock                                              \
 	MOVQ   y+0(FP), DI                                           \
-	SUM(X12)                                                     \
 	VMOVSS X12, (DI)                                             \
 	ADDQ   $4, y+0(FP)                                           \
 	DECQ   R8                                                    \
@@ -94,18 +93,14 @@ block:                                                        \
 	JNZ    block                                                 \
 	MOVQ   y+0(FP), DI                                           \
 	MOVQ   stride+8(FP), R13                                     \
-	SUM(X12)                                                     \
 	VMOVSS X12, (DI)                                             \
-	SUM(X13)                                                     \
 	VMOVSS X13, (DI)(R13*4)                                      \
 	CMPQ   m+56(FP), $2                                          \
 	JEQ    stored                                                \
 	LEAQ   (DI)(R13*8), DI                                       \
-	SUM(X14)                                                     \
 	VMOVSS X14, (DI)                                             \
 	CMPQ   m+56(FP), $3                                          \
 	JEQ    stored                                                \
-	SUM(X15)                                                     \
 	VMOVSS X15, (DI)(R13*4)                                      \
 stored:                                                       \
 	ADDQ   $4, y+0(FP)                                           \
@@ -163,24 +158,23 @@ done:
 done:
 
 // MINIMUM is for types with minimums: Y5 holds them, as words like the sums, X2
-// the scale and the scale of the minimums. The result is one number less another.
+// the scale and the scale of the minimums.
 #define MINIMUM(Y, X, result) \
-	VPMADDWD     (R13), Y5, Y6 \
-	VPUNPCKHDQ   Y6, Y, Y7     \
-	VPUNPCKLDQ   Y6, Y, Y6     \
-	VPADDD       Y7, Y6, Y6    \
-	VEXTRACTI128 $1, Y6, X7    \
-	VPADDD       X7, X6, X6    \
-	VPSHUFD      $14, X6, X7   \
-	VPADDD       X7, X6, X6    \
-	VCVTDQ2PS    X6, X6        \
-	VBROADCASTSS (DI), X7      \
-	VMULPS       X2, X7, X7    \
-	VFMADD231PS  X7, X6, result
-
-#define DIFFERENCE(X) \
-	VMOVSHDUP X, X0 \
-	VSUBSS    X0, X, X
+	VPMADDWD     (R13), Y5, Y6     \
+	VPUNPCKHDQ   Y6, Y, Y7         \
+	VPUNPCKLDQ   Y6, Y, Y6         \
+	VPADDD       Y7, Y6, Y6        \
+	VEXTRACTI128 $1, Y6, X7        \
+	VPADDD       X7, X6, X6        \
+	VPSHUFD      $14, X6, X7       \
+	VPADDD       X7, X6, X6        \
+	VCVTDQ2PS    X6, X6            \ // the sum, the minimums
+	VBROADCASTSS (DI), X7          \
+	VMULPS       X2, X7, X7        \
+	VMOVSHDUP    X6, X0            \
+	VMOVSHDUP    X7, X1            \
+	VFNMADD231SS X1, X0, result    \
+	VFMADD231SS  X7, X6, result
 
 // PLAIN makes the result of the parts, whose scale is X2.
 #define PLAIN(Y, X, result) \
@@ -204,8 +198,6 @@ done:
 
 #define OFFSET4(Y, X, result) OFFSET(2, Y, X, result)
 #define OFFSET32(Y, X, result) OFFSET(5, Y, X, result)
-
-#define SAME(X)
 
 // HALF is the scale of the block, a binary16 number at off.
 #define HALF(off) \
@@ -294,7 +286,7 @@ done:
 
 // func matvecQ4_K_avx2(y *float32, stride int, w *byte, rows int, q *int8, d *float32, s *int16, m, n int)
 TEXT ·matvecQ4_K_avx2(SB), NOSPLIT, $0-72
-	LOOPS(Q4_K, DIFFERENCE, 144, nibbles, nibbles)
+	LOOPS(Q4_K, 144, nibbles, nibbles)
 
 // BITS adds bits of the 32 bytes at off, which shifts move to that of the mask.
 #define BITS(off, mask, LOWSHIFT, low, HIGHSHIFT, high) \
@@ -332,7 +324,7 @@ TEXT ·matvecQ4_K_avx2(SB), NOSPLIT, $0-72
 
 // func matvecQ5_K_avx2(y *float32, stride int, w *byte, rows int, q *int8, d *float32, s *int16, m, n int)
 TEXT ·matvecQ5_K_avx2(SB), NOSPLIT, $0-72
-	LOOPS(Q5_K, DIFFERENCE, 176, nibbles, sixteens)
+	LOOPS(Q5_K, 176, nibbles, sixteens)
 
 // SIXTHS unpacks 64 weights of Q6_K, the low and high halves of 32 bytes at low. PAIRS
 // moves the bit pairs at high that belong to them to bits 4 and 5.
@@ -373,7 +365,7 @@ TEXT ·matvecQ5_K_avx2(SB), NOSPLIT, $0-72
 
 // func matvecQ6_K_avx2(y *float32, stride int, w *byte, rows int, q *int8, d *float32, s *int16, m, n int)
 TEXT ·matvecQ6_K_avx2(SB), NOSPLIT, $0-72
-	LOOPS(Q6_K, SAME, 210, nibbles, thirties)
+	LOOPS(Q6_K, 210, nibbles, thirties)
 
 // PAIRS01 and PAIRS23 unpack 64 weights of 2 bits, two runs of the four that share 32
 // bytes at off.
@@ -415,7 +407,7 @@ TEXT ·matvecQ6_K_avx2(SB), NOSPLIT, $0-72
 
 // func matvecQ2_K_avx2(y *float32, stride int, w *byte, rows int, q *int8, d *float32, s *int16, m, n int)
 TEXT ·matvecQ2_K_avx2(SB), NOSPLIT, $0-72
-	LOOPS(Q2_K, DIFFERENCE, 84, threes, threes)
+	LOOPS(Q2_K, 84, threes, threes)
 
 // SCALES3 unpacks the 16 scales of Q3_K: their low halves lie in those of the bytes at
 // 96, their upper bits are the bit pairs of the bytes at 104.
@@ -475,7 +467,7 @@ TEXT ·matvecQ2_K_avx2(SB), NOSPLIT, $0-72
 
 // func matvecQ3_K_avx2(y *float32, stride int, w *byte, rows int, q *int8, d *float32, s *int16, m, n int)
 TEXT ·matvecQ3_K_avx2(SB), NOSPLIT, $0-72
-	LOOPS(Q3_K, SAME, 110, threes, fours)
+	LOOPS(Q3_K, 110, threes, fours)
 
 // SIGNED is for signed weights, whose signs move to the activations. Y0 holds the first
 // 16 weights of two groups of 32, whose activations are at a and b, Y1 the others; Y2
@@ -532,7 +524,7 @@ TEXT ·matvecQ3_K_avx2(SB), NOSPLIT, $0-72
 
 // func matvecIQ4_XS_avx2(y *float32, stride int, w *byte, rows int, q *int8, d *float32, s *int16, m, n int)
 TEXT ·matvecIQ4_XS_avx2(SB), NOSPLIT, $0-72
-	LOOPS(IQ4_XS, SAME, 136, nibbles, levels)
+	LOOPS(IQ4_XS, 136, nibbles, levels)
 
 // UNSCALED adds the products of weights of 2 bits without scales: words have room for
 // those of a whole block.
@@ -562,7 +554,7 @@ TEXT ·matvecIQ4_XS_avx2(SB), NOSPLIT, $0-72
 
 // func matvecTQ2_0_avx2(y *float32, stride int, w *byte, rows int, q *int8, d *float32, s *int16, m, n int)
 TEXT ·matvecTQ2_0_avx2(SB), NOSPLIT, $0-72
-	LOOPS(TQ2_0, SAME, 66, threes, threes)
+	LOOPS(TQ2_0, 66, threes, threes)
 
 // Constants of 32 bytes.
 
