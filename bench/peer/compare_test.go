@@ -183,14 +183,16 @@ func TestReadWeights(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-func TestReadPieceReadsEveryLine(t *testing.T) {
+func TestEveryLineIsRead(t *testing.T) {
 	for _, n := range []int{1, 63, 64, 4096, 4 * 4096, 4*4096 + 1, 9*4096 + 100} {
 		p := make([]byte, n)
-		require.Zero(t, readPiece(p))
-		for i := 0; i < n; i += lineBytes {
-			p[i] = 1
-			require.NotZero(t, readPiece(p), "byte %d of %d", i, n)
-			p[i] = 0
+		for way, read := range readers {
+			require.Zero(t, read(p))
+			for i := 0; i < n; i += lineBytes {
+				p[i] = 1
+				require.NotZero(t, read(p), "way %d, byte %d of %d", way, i, n)
+				p[i] = 0
+			}
 		}
 	}
 }
