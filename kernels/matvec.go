@@ -179,12 +179,15 @@ func quantRows(most int, body quantRowBody) quantMV {
 	}
 }
 
+// A quantOneBody multiplies rows, one after the other, with one vector.
+type quantOneBody func(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
+
 // quantOne makes a product of a body for one vector and a product for several
 // that gives the same bits.
-func quantOne(one quantRowBody, several quantMV) quantMV {
+func quantOne(one quantOneBody, several quantMV) quantMV {
 	return func(y []float32, w []byte, q []int8, d []float32, s []int16, sh shape) {
 		if sh.m == 1 {
-			one(&y[0], sh.stride, &w[0], sh.rows, &q[0], &d[0], &s[0], 1, sh.n)
+			one(&y[0], &w[0], sh.rows, &q[0], &d[0], &s[0], sh.n)
 			return
 		}
 		several(y, w, q, d, s, sh)

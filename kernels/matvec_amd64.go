@@ -25,22 +25,22 @@ func addMatVecRows() {
 		typ        string
 		avx2       quantRowBody
 		avx512vnni quantBody
-		most       int  // vectors of the AVX-512 VNNI body
-		sameBits   bool // as those of the AVX2 body, which is faster with one vector: it reads memory in one stream
+		most       int          // vectors of the AVX-512 VNNI body
+		one        quantOneBody // with AVX-512 VNNI, if one vector has its own
 	}{
-		{"Q2_K", matvecQ2_K_avx2, matvecQ2_K_avx512vnni, 8, false},
-		{"Q3_K", matvecQ3_K_avx2, matvecQ3_K_avx512vnni, 8, false},
-		{"Q4_K", matvecQ4_K_avx2, matvecQ4_K_avx512vnni, 4, true},
-		{"Q5_K", matvecQ5_K_avx2, matvecQ5_K_avx512vnni, 4, true},
-		{"Q6_K", matvecQ6_K_avx2, matvecQ6_K_avx512vnni, 4, true},
-		{"IQ4_XS", matvecIQ4_XS_avx2, matvecIQ4_XS_avx512vnni, 8, false},
-		{"TQ2_0", matvecTQ2_0_avx2, matvecTQ2_0_avx512vnni, 8, false},
+		{"Q2_K", matvecQ2_K_avx2, matvecQ2_K_avx512vnni, 8, nil},
+		{"Q3_K", matvecQ3_K_avx2, matvecQ3_K_avx512vnni, 8, nil},
+		{"Q4_K", matvecQ4_K_avx2, matvecQ4_K_avx512vnni, 4, matvec1Q4_K_avx512vnni},
+		{"Q5_K", matvecQ5_K_avx2, matvecQ5_K_avx512vnni, 4, matvec1Q5_K_avx512vnni},
+		{"Q6_K", matvecQ6_K_avx2, matvecQ6_K_avx512vnni, 4, matvec1Q6_K_avx512vnni},
+		{"IQ4_XS", matvecIQ4_XS_avx2, matvecIQ4_XS_avx512vnni, 8, nil},
+		{"TQ2_0", matvecTQ2_0_avx2, matvecTQ2_0_avx512vnni, 8, nil},
 	} {
 		f := products[b.typ].quant
 		f.add(avx2, quantRows(4, b.avx2))
 		mv := quantGroups(16, b.most, b.avx512vnni)
-		if b.sameBits {
-			mv = quantOne(b.avx2, mv)
+		if b.one != nil {
+			mv = quantOne(b.one, mv)
 		}
 		f.add(avx512vnni, mv)
 	}
@@ -138,3 +138,12 @@ func matvecIQ4_XS_avx512vnni(y *float32, stride int, w *byte, rowBytes int, q *i
 
 //go:noescape
 func matvecTQ2_0_avx512vnni(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvec1Q4_K_avx512vnni(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
+
+//go:noescape
+func matvec1Q5_K_avx512vnni(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
+
+//go:noescape
+func matvec1Q6_K_avx512vnni(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
