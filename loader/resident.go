@@ -2,6 +2,8 @@ package loader
 
 import (
 	"fmt"
+	"runtime"
+	"sync/atomic"
 )
 
 // Extent is a run of bytes of one part of the source: a weight block as the
@@ -45,8 +47,13 @@ func (r *Resident) Acquire(i int) ([]byte, error) {
 // Release gives block i back.
 func (r *Resident) Release(i int) {}
 
-// warmChunk is how many bytes are paged in between two calls of the progress function.
-const warmChunk = 64 << 20
+const (
+	// warmChunk is how many bytes are paged in between two calls of the progress function.
+	warmChunk = 32 << 20
+	// warmers is the most goroutines that page in: the time goes into entering pages that are in memory
+	// already into the page table, or else the disk sets the pace, and serves a few requests at once best.
+	warmers = 4
+)
 
 // Warm pages in every block of the order, once each, so that the first token
 // does not wait for the disk piecemeal, and calls progress (which may be nil)
@@ -56,32 +63,59 @@ func (r *Resident) Warm(progress func(done, total int64)) error {
 		progress = func(done, total int64) {}
 	}
 	var done, total int64
-	var once []int // blocks; one that is read twice in a pass (a tied embedding) counts once
-	seen := map[Extent]bool{}
+	var chunks [][]byte
+	seen := map[Extent]bool{} // a block that is read twice in a pass (a tied embedding) counts once
 	for i, e := range r.order {
-		if !seen[e] {
-			seen[e] = true
-			once = append(once, i)
-			total += e.Size
+		if seen[e] {
+			continue
+		}
+		seen[e] = true
+		total += e.Size
+		b, err := r.Acquire(i)
+		if err != nil {
+			return err
+		}
+		for len(b) > 0 {
+			n := min(len(b), warmChunk)
+			chunks = append(chunks, b[:n])
+			b = b[n:]
 		}
 	}
-	return r.src.Protect(func() error {
-		for _, i := range once {
-			b, err := r.Acquire(i)
-			if err != nil {
-				return err
-			}
-			for len(b) > 0 {
-				n := min(len(b), warmChunk)
-				if r.src.Mapped() {
-					populate(b[:n])
+
+	var (
+		next    atomic.Int64
+		warmed  = make(chan int64)
+		ended   = make(chan error)
+		running = min(warmers, runtime.GOMAXPROCS(0), len(chunks))
+		failure error
+	)
+	for range running {
+		go func() {
+			ended <- r.src.Protect(func() error {
+				for i := next.Add(1) - 1; i < int64(len(chunks)); i = next.Add(1) - 1 {
+					if r.src.Mapped() {
+						populate(chunks[i])
+					}
+					warmed <- int64(len(chunks[i]))
 				}
-				b, done = b[n:], done+int64(n)
-				progress(done, total)
+				return nil
+			})
+		}()
+	}
+	for running > 0 {
+		select {
+		case n := <-warmed:
+			done += n
+			progress(done, total)
+		case err := <-ended:
+			running--
+			if err != nil && failure == nil {
+				failure = err
+				next.Store(int64(len(chunks))) // the others need not go on
 			}
 		}
-		return nil
-	})
+	}
+	return failure
 }
 
 // touch reads one byte of every page of b. It is not inlined, so that the
