@@ -182,11 +182,16 @@ func quantRows(most int, body quantRowBody) quantMV {
 // A quantOneBody multiplies rows, one after the other, with one vector.
 type quantOneBody func(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
 
+// oneMost is the length of vectors that stay in the first cache beside the weights
+// of a row. Longer ones are read from the second cache in every row, and rows
+// that share what is read of them are faster.
+const oneMost = 8192
+
 // quantOne makes a product of a body for one vector and a product for several
 // that gives the same bits.
 func quantOne(one quantOneBody, several quantMV) quantMV {
 	return func(y []float32, w []byte, q []int8, d []float32, s []int16, sh shape) {
-		if sh.m == 1 {
+		if sh.m == 1 && sh.n <= oneMost {
 			one(&y[0], &w[0], sh.rows, &q[0], &d[0], &s[0], sh.n)
 			return
 		}
