@@ -11,6 +11,20 @@ import (
 type Extent struct {
 	Part         int
 	Offset, Size int64
+	// Row, if not 0, marks a table of which single rows of as many bytes are
+	// looked up, and which is not acquired as a whole.
+	Row int64
+}
+
+// checkExtents returns an error if a block lies outside its part.
+func (s *Source) checkExtents(order []Extent) error {
+	for i, e := range order {
+		if e.Part < 0 || e.Part >= len(s.parts) || e.Offset < 0 || e.Size < 0 || e.Row < 0 ||
+			e.Offset > int64(len(s.parts[e.Part].data))-e.Size {
+			return fmt.Errorf("loader: block %d lies outside the file: %+v", i, e)
+		}
+	}
+	return nil
 }
 
 // Resident serves blocks straight from the source's mapping or bytes: every
@@ -24,11 +38,8 @@ type Resident struct {
 // NewResident returns a loader for the given blocks of src, named in the order
 // in which they will be acquired. It fails if a block lies outside its part.
 func NewResident(src *Source, order []Extent) (*Resident, error) {
-	for i, e := range order {
-		if e.Part < 0 || e.Part >= len(src.parts) || e.Offset < 0 || e.Size < 0 ||
-			e.Offset > int64(len(src.parts[e.Part].data))-e.Size {
-			return nil, fmt.Errorf("loader: block %d lies outside the file: %+v", i, e)
-		}
+	if err := src.checkExtents(order); err != nil {
+		return nil, err
 	}
 	return &Resident{src: src, order: order}, nil
 }
@@ -46,6 +57,19 @@ func (r *Resident) Acquire(i int) ([]byte, error) {
 
 // Release gives block i back.
 func (r *Resident) Release(i int) {}
+
+// Lookup returns size bytes of block i from byte at on. They must not be
+// written to.
+func (r *Resident) Lookup(i int, at, size int64) ([]byte, error) {
+	b, err := r.Acquire(i)
+	if err != nil {
+		return nil, err
+	}
+	return b[at:][:size:size], nil
+}
+
+// Close does nothing: the bytes are the source's.
+func (r *Resident) Close() error { return nil }
 
 const (
 	// warmChunk is how many bytes are paged in between two calls of the progress function.
@@ -66,6 +90,7 @@ func (r *Resident) Warm(progress func(done, total int64)) error {
 	var chunks [][]byte
 	seen := map[Extent]bool{} // a block that is read twice in a pass (a tied embedding) counts once
 	for i, e := range r.order {
+		e.Row = 0
 		if seen[e] {
 			continue
 		}

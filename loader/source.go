@@ -134,17 +134,54 @@ func (s *Source) Fault(addr uintptr) error {
 		if addr < base || addr-base >= uintptr(len(p.data)) {
 			continue
 		}
-		e := &Error{File: p.name, Offset: int64(addr - base), Err: ErrTruncated}
-		if s.File != nil {
-			for _, t := range s.Tensors {
-				if t.Part == i && t.Offset <= e.Offset && e.Offset < t.Offset+t.Size {
-					e.Tensor = t.Name
-				}
-			}
-		}
-		return e
+		return s.errorAt(i, int64(addr-base), ErrTruncated)
 	}
 	return nil
+}
+
+// errorAt returns the error that says what is wrong at an offset of a part.
+func (s *Source) errorAt(part int, offset int64, err error) *Error {
+	e := &Error{File: s.parts[part].name, Offset: offset, Err: err}
+	if s.File != nil {
+		for _, t := range s.Tensors {
+			if t.Part == part && t.Offset <= offset && offset < t.Offset+t.Size {
+				e.Tensor = t.Name
+			}
+		}
+	}
+	return e
+}
+
+// around is how far beyond what was touched the system may have read a mapped file ahead.
+const around = 1 << 20
+
+// Forget gives back the memory, page cache included, that holds size bytes of a
+// mapped part from offset on and what the system has read around them. They
+// stay readable, from the disk. It does nothing for bytes that are the caller's.
+func (s *Source) Forget(part int, offset, size int64) {
+	p := s.parts[part]
+	if p.mapped == nil {
+		return
+	}
+	from := max(0, offset-around) &^ (around - 1) // the mapping begins on a page, and around is a whole number of pages
+	to := min(int64(len(p.data)), offset+size+around)
+	if from < to {
+		forget(p.file, p.data, from, to)
+	}
+}
+
+// ForgetHead gives back the memory that holds the metadata of all parts.
+func (s *Source) ForgetHead() {
+	head := make([]int64, len(s.parts)) // where the tensors begin
+	for i, p := range s.parts {
+		head[i] = int64(len(p.data))
+	}
+	for _, t := range s.Tensors {
+		head[t.Part] = min(head[t.Part], t.Offset)
+	}
+	for i, n := range head {
+		s.Forget(i, 0, n)
+	}
 }
 
 // Close unmaps and closes the parts. Bytes handed out before are invalid after

@@ -27,7 +27,7 @@ const (
 )
 
 // planAhead tells every step which weights to fetch: those of the product that
-// follows, or of the next token's first.
+// follows, or of the next token's first. It is for weights that are all resident.
 func (e *exec) planAhead() error {
 	var next *ahead
 	for range 2 { // the second time round the last steps know the first product
@@ -51,21 +51,22 @@ func (e *exec) planAhead() error {
 func (e *exec) beginnings(s *step) (*ahead, error) {
 	n := e.pool.Workers()
 	a := &ahead{pieces: make([][][]byte, n), next: make([]atomic.Int32, n)}
+	r := &s.rounds[0] // the only one
 	for w := range n {
-		tile, end := e.pool.Share(w, s.tiles[oneByOne])
+		tile, end := e.pool.Share(w, r.tiles[oneByOne])
 		for left := aheadBytes; tile < end && left > 0; tile++ {
-			mat, from, to := s.tile(tile, oneByOne)
-			data, err := e.m.load.Acquire(mat.block)
+			b, from, to := r.tile(tile, oneByOne)
+			data, err := e.m.load.Acquire(b.index)
 			if err != nil {
 				return nil, err
 			}
-			data = data[from*mat.rowBytes : to*mat.rowBytes]
+			data = data[from*b.rowBytes : to*b.rowBytes]
 			for ; len(data) > 0 && left > 0; left -= pieceBytes {
 				size := min(len(data), pieceBytes)
 				a.pieces[w] = append(a.pieces[w], data[:size])
 				data = data[size:]
 			}
-			e.m.load.Release(mat.block)
+			e.m.load.Release(b.index)
 		}
 	}
 	return a, nil

@@ -23,9 +23,9 @@ func TestAhead(t *testing.T) {
 			s := &e.steps[i]
 			if product != nil {
 				for w, pieces := range s.ahead.pieces {
-					from, to := e.pool.Share(w, product.tiles[oneByOne])
-					mat, row, _ := product.tile(from, oneByOne)
-					data, err := m.load.Acquire(mat.block)
+					from, to := e.pool.Share(w, product.rounds[0].tiles[oneByOne])
+					mat, row, _ := product.rounds[0].tile(from, oneByOne)
+					data, err := m.load.Acquire(mat.index)
 					require.NoError(t, err)
 					got := bytes.Join(pieces, nil)
 					require.Same(t, &data[row*mat.rowBytes], &pieces[0][0])

@@ -25,13 +25,21 @@ func (m *Model) Damage(ctx context.Context) error {
 	})
 }
 
+// damageStep is how much of a streamed model may lie in the page cache meanwhile.
+const damageStep = 4 << 20
+
 func (m *Model) damageOf(ctx context.Context, t format.Tensor) error {
 	const blocks = 64 // decoded at a time
 	var values [blocks * 256]float32
 	data := m.src.Data(t)
+	forgotten := 0
 	for at := 0; at < len(data); at += blocks * t.Type.BlockBytes() {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if m.streamed && at-forgotten >= damageStep {
+			m.src.Forget(t.Part, t.Offset+int64(forgotten), int64(at-forgotten))
+			forgotten = at
 		}
 		src := data[at:min(at+blocks*t.Type.BlockBytes(), len(data))]
 		dst := values[:len(src)/t.Type.BlockBytes()*t.Type.BlockSize()]
@@ -46,6 +54,9 @@ func (m *Model) damageOf(ctx context.Context, t format.Tensor) error {
 				return err
 			}
 		}
+	}
+	if m.streamed {
+		m.src.Forget(t.Part, t.Offset+int64(forgotten), t.Size-int64(forgotten))
 	}
 	return nil
 }

@@ -36,6 +36,7 @@ type exec struct {
 	tile    [plan.Ops]func(tile, worker int)
 	pack    func(tile, worker int)
 	packAll func(tile, worker int)
+	looked  error                 // why a row could not be looked up
 	ahead   atomic.Pointer[ahead] // what idle workers fetch
 
 	// The pass, and the step of it that is being run.
@@ -45,6 +46,7 @@ type exec struct {
 	n      int // tokens
 	many   tiling
 	step   *step
+	round  *round
 	packAs kernels.Layout
 	packBy *kernels.GEMM
 }
@@ -52,10 +54,27 @@ type exec struct {
 // step is a plan.Step with what it needs to run.
 type step struct {
 	plan.Step
-	mats  []matrix
-	vec   []float32 // a norm's weights
-	ahead *ahead    // what is fetched for the product that follows
-	tiles [2]int    // of all matrices, by tiling
+	mats   []matrix
+	rounds []round   // of a product
+	vec    []float32 // a norm's weights
+	ahead  *ahead    // what is fetched for the product that follows
+}
+
+// round is what is held and multiplied together: all of a step's matrices where
+// they are resident, one block of one of them where they are streamed.
+type round struct {
+	blocks []block
+	tiles  [2]int // of all blocks, by tiling
+}
+
+// block is a matrix, or some of its rows.
+type block struct {
+	*matrix
+	index int // in plan.Blocks
+	row   int // its first row
+	rows  int
+	first [2]int // its first tile's number in the round, by tiling
+	data  []byte // while the round runs
 }
 
 // tiling is how the products of a pass are computed, and so how their matrices
@@ -69,16 +88,13 @@ const (
 
 // matrix is one matrix of a step, cut into tiles of rows.
 type matrix struct {
-	index    int // among those of the step
+	at       int // its index among those of the step
 	product  *kernels.Product
 	gemm     *kernels.GEMM // nil if there is nothing better than the product
-	block    int
-	in, out  int // columns and rows
+	in, out  int           // columns and rows
 	rowBytes int
 	perTile  [2]int // rows, by tiling
-	first    [2]int // its first tile's number, by tiling
 	bias     []float32
-	data     []byte // while the step runs
 }
 
 // tailRows is the number of tokens whose logits are computed at a time.
@@ -102,7 +118,7 @@ func newExec(m *Model, batch int) (*exec, error) {
 		}
 		st := step{Step: ps}
 		for _, w := range ps.W {
-			mat := matrix{index: len(st.mats), block: w.Block, in: int(w.Shape[0]), out: int(w.Rows()), rowBytes: int(w.RowBytes())}
+			mat := matrix{at: len(st.mats), in: int(w.Shape[0]), out: int(w.Rows()), rowBytes: int(w.RowBytes())}
 			var ok bool
 			if mat.product, ok = product(w.Tensor); !ok {
 				return nil, unsupported(m.src, w.Tensor)
@@ -127,7 +143,7 @@ func newExec(m *Model, batch int) (*exec, error) {
 			if v == nil {
 				continue
 			}
-			m.Layout.Pinned += 4 * v.Shape[0]
+			m.Layout.Vectors += 4 * v.Shape[0]
 			if err := checkDecoder(m.src, v.Tensor); err != nil {
 				return nil, err
 			}
@@ -221,8 +237,10 @@ func (e *exec) start(pool *workers.Pool) (err error) {
 			return err
 		}
 	}
-	if err := e.planAhead(); err != nil {
-		return err
+	if !e.m.streamed {
+		if err := e.planAhead(); err != nil {
+			return err
+		}
 	}
 	e.tile = [plan.Ops]func(tile, worker int){
 		plan.Embed:     e.embedTile,
@@ -253,26 +271,42 @@ func (e *exec) startStep(s *step) (err error) {
 		s.vec, err = e.m.vectorOf(s.V[0].Tensor)
 		return err
 	}
+	if s.Op == plan.Embed {
+		return nil
+	}
 	for i := range s.mats {
-		mat := &s.mats[i]
-		if i < len(s.V) && s.V[i] != nil {
+		mat, w := &s.mats[i], s.W[i]
+		if s.V[i] != nil {
 			if mat.bias, err = e.m.vectorOf(s.V[i].Tensor); err != nil {
 				return err
 			}
 		}
-		share := (mat.out + 4*e.pool.Workers() - 1) / (4 * e.pool.Workers())
+		// Tiles are shared out block by block where there are several.
+		share := (w.BlockRows + 4*e.pool.Workers() - 1) / (4 * e.pool.Workers())
 		rows := min(share, tileBytes/mat.rowBytes, scratchValues/tileVectors)
 		mat.perTile[oneByOne] = max(1, rows/kernels.RowGroup) * kernels.RowGroup
 		mat.perTile[manyAtOnce] = mat.perTile[oneByOne]
 		if mat.gemm != nil {
-			mat.perTile[manyAtOnce] = mat.gemm.TileRows(mat.out, e.pool.Workers())
+			mat.perTile[manyAtOnce] = mat.gemm.TileRows(w.BlockRows, e.pool.Workers())
 		}
-		for t, n := range mat.perTile {
-			mat.first[t] = s.tiles[t]
-			s.tiles[t] += (mat.out + n - 1) / n
+		for b := range w.Blocks() {
+			if len(s.rounds) == 0 || e.m.streamed {
+				s.rounds = append(s.rounds, round{})
+			}
+			row := b * w.BlockRows
+			s.rounds[len(s.rounds)-1].add(block{matrix: mat, index: w.Block + b, row: row, rows: min(w.BlockRows, mat.out-row)})
 		}
 	}
 	return nil
+}
+
+// add appends a block to a round.
+func (r *round) add(b block) {
+	for t, n := range b.perTile {
+		b.first[t] = r.tiles[t]
+		r.tiles[t] += (b.rows + n - 1) / n
+	}
+	r.blocks = append(r.blocks, b)
 }
 
 func (e *exec) close() error {
@@ -286,33 +320,60 @@ func (e *exec) close() error {
 
 // runStep runs one step for the tokens of the pass.
 func (e *exec) runStep(s *step) error {
-	for i := range s.mats {
-		b, err := e.m.load.Acquire(s.mats[i].block)
-		if err != nil {
-			return err
-		}
-		s.mats[i].data = b
-	}
 	e.step = s
-	e.fetchAhead(s)
 	tiles := e.n // most steps have one tile per token
 	switch s.Op {
 	case plan.MatMul, plan.MatMulAdd:
-		if err := e.packInput(s); err != nil {
-			return err
-		}
-		tiles = s.tiles[e.many]
+		return e.multiply(s)
+	case plan.Embed:
+		tiles = 1
 	case plan.StoreKV:
 		tiles = e.storeTiles()
 	case plan.Attention:
 		tiles = e.attentionTiles()
 	}
+	e.fetchAhead(s)
 	if err := e.pool.Run(tiles, e.tile[s.Op]); err != nil {
 		return e.explain(err)
 	}
-	for i := range s.mats {
-		s.mats[i].data = nil
-		e.m.load.Release(s.mats[i].block)
+	if s.Op == plan.Embed {
+		return e.looked
+	}
+	return nil
+}
+
+// multiply runs a step that is a product, a round of blocks after the other.
+func (e *exec) multiply(s *step) error {
+	e.fetchAhead(s)
+	if err := e.packInput(s); err != nil {
+		return err
+	}
+	for i := range s.rounds {
+		if err := e.runRound(&s.rounds[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *exec) runRound(r *round) (err error) {
+	held := 0
+	defer func() { // also when a tile panics: the loader must not believe that the blocks are in use
+		for i := range r.blocks[:held] {
+			r.blocks[i].data = nil
+			e.m.load.Release(r.blocks[i].index)
+		}
+	}()
+	for i := range r.blocks {
+		b := &r.blocks[i]
+		if b.data, err = e.m.load.Acquire(b.index); err != nil {
+			return err
+		}
+		held++
+	}
+	e.round = r
+	if err := e.pool.Run(r.tiles[e.many], e.tile[e.step.Op]); err != nil {
+		return e.explain(err)
 	}
 	return nil
 }
@@ -334,11 +395,20 @@ func (e *exec) slot(s plan.Slot, t int) []float32 {
 	return e.slots[s][t*w:][:w]
 }
 
-func (e *exec) embedTile(t, _ int) {
-	mat := &e.step.mats[0]
-	row := mat.data[int(e.ids[t])*mat.rowBytes:][:mat.rowBytes]
-	if err := format.Dequantize(e.slot(e.step.Out[0], t), row, e.step.W[0].Type); err != nil {
-		panic(err) // newExec has made sure that the type is known
+// embedTile looks up the rows of all tokens: it is little work, and rows that are
+// read from the disk come one by one.
+func (e *exec) embedTile(_, _ int) {
+	e.looked = nil
+	w, size := &e.step.W[0], int64(e.step.mats[0].rowBytes)
+	for t := range e.n {
+		row, err := e.m.load.Lookup(w.Block, int64(e.ids[t])*size, size)
+		if err != nil {
+			e.looked = err
+			return
+		}
+		if err := format.Dequantize(e.slot(e.step.Out[0], t), row, w.Type); err != nil {
+			panic(err) // newExec has made sure that the type is known
+		}
 	}
 }
 
@@ -376,28 +446,29 @@ func (e *exec) packInput(s *step) error {
 
 func (e *exec) packTile(t, _ int) { e.packed[e.packAs].Quantize(t, t+1) }
 
-// tile returns the matrix that a tile of a product belongs to, and its rows from
-// up to to.
-func (s *step) tile(tile int, t tiling) (mat *matrix, from, to int) {
-	i := len(s.mats) - 1
-	for s.mats[i].first[t] > tile {
+// tile returns the block that a tile of the round belongs to, and its rows from
+// up to to, counted from the block's first.
+func (r *round) tile(tile int, t tiling) (b *block, from, to int) {
+	i := len(r.blocks) - 1
+	for r.blocks[i].first[t] > tile {
 		i--
 	}
-	mat = &s.mats[i]
-	from = (tile - mat.first[t]) * mat.perTile[t]
-	return mat, from, min(from+mat.perTile[t], mat.out)
+	b = &r.blocks[i]
+	from = (tile - b.first[t]) * b.perTile[t]
+	return b, from, min(from+b.perTile[t], b.rows)
 }
 
 func (e *exec) matMulTile(tile, worker int) {
 	s := e.step
-	mat, from, to := s.tile(tile, e.many)
-	w := mat.data[from*mat.rowBytes : to*mat.rowBytes]
-	if e.many == manyAtOnce && mat.gemm != nil {
-		e.gemmTile(mat, from, to, w, worker)
+	b, from, to := e.round.tile(tile, e.many)
+	w := b.data[from*b.rowBytes : to*b.rowBytes]
+	from, to = b.row+from, b.row+to
+	if e.many == manyAtOnce && b.gemm != nil {
+		e.gemmTile(b.matrix, from, to, w, worker)
 		return
 	}
-	a := &e.packed[mat.product.Layout()]
-	rows, slot := to-from, s.Out[mat.index]
+	a := &e.packed[b.product.Layout()]
+	rows, slot := to-from, s.Out[b.at]
 	width := e.m.Plan.Slots[slot].Width
 	for t := 0; t < e.n; t += tileVectors {
 		n := min(tileVectors, e.n-t)
@@ -406,9 +477,9 @@ func (e *exec) matMulTile(tile, worker int) {
 		if s.Op == plan.MatMulAdd {
 			y, stride = e.scratch[worker], rows
 		}
-		mat.product.MatVecs(y, stride, w, rows, a, t, t+n)
+		b.product.MatVecs(y, stride, w, rows, a, t, t+n)
 		for k := range n {
-			mat.finish(s.Op, out[k*width:][:rows], y[k*stride:][:rows], from, to)
+			b.finish(s.Op, out[k*width:][:rows], y[k*stride:][:rows], from, to)
 		}
 	}
 }

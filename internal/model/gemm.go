@@ -91,7 +91,7 @@ func (e *exec) packedFor(g *kernels.GEMM) []byte { return e.prompts.packed[e.gem
 // gemmTile computes rows from up to to of a matrix of the step, whose weights
 // are w, for all tokens.
 func (e *exec) gemmTile(mat *matrix, from, to int, w []byte, worker int) {
-	s, rows, slot := e.step, to-from, e.step.Out[mat.index]
+	s, rows, slot := e.step, to-from, e.step.Out[mat.at]
 	out, width := e.slots[slot][from:], e.m.Plan.Slots[slot].Width
 	y, stride := out, width
 	if s.Op == plan.MatMulAdd {

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cortexsdr/cortex/format"
@@ -15,8 +16,8 @@ const logitsSlot = "logits"
 
 // Layout is what a model will hold in memory, in bytes.
 type Layout struct {
-	Weights     int64 // matrices, served by the loader
-	Pinned      int64 // norms and biases, as float32
+	Weights     int64 // matrices that are mapped, or the least in which they can be streamed
+	Vectors     int64 // norms and biases, as float32
 	Activations int64 // for one batch
 	PerWorker   int64 // scratch of each worker
 }
@@ -29,17 +30,38 @@ type Model struct {
 	Layout Layout
 
 	src  *loader.Source
-	load *loader.Resident
 	exec *exec
 	turn chan struct{} // holds one token; whoever has it uses exec
 	uses func(tensor string) bool
+
+	load     weights // where weights are streamed, from Start on
+	streamed bool
+	order    []loader.Extent     // the plan's blocks
+	layout   loader.StreamLayout // of streamed weights
+}
+
+// weights serves the plan's blocks by their index.
+type weights interface {
+	Acquire(block int) ([]byte, error)
+	Release(block int)
+	Lookup(block int, at, size int64) ([]byte, error)
+	Warm(progress func(done, total int64)) error
+	Close() error
 }
 
 // Options for New.
 type Options struct {
 	Vocab int // tokens of the tokenizer
 	Batch int // most tokens of one pass; 0 means DefaultBatch
+
+	// StreamBlock, if not 0, has the weights streamed in blocks of about as many
+	// bytes at most. The caller must then say in how much memory: see Model.Stream.
+	StreamBlock int64
 }
+
+// DefaultStreamBlock is the size of streamed blocks: a request that keeps a disk
+// busy for about a millisecond, in which kernels multiply as much.
+const DefaultStreamBlock = 2 << 20
 
 // DefaultBatch is the number of prompt tokens that pass the model together.
 const DefaultBatch = 512
@@ -60,12 +82,24 @@ func New(src *loader.Source, o Options) (*Model, error) {
 	m := &Model{Config: *cfg, Plan: p, src: src, turn: make(chan struct{}, 1), uses: b.Used}
 	m.turn <- struct{}{}
 
-	order := make([]loader.Extent, len(p.Blocks))
-	for i, blk := range p.Blocks {
-		order[i] = loader.Extent{Part: blk.Part, Offset: blk.Offset, Size: blk.Size}
+	m.streamed = o.StreamBlock > 0
+	if m.streamed {
+		p.Cut(o.StreamBlock, kernels.RowGroup)
 	}
-	if m.load, err = loader.NewResident(src, order); err != nil {
-		return nil, err
+	m.order = make([]loader.Extent, len(p.Blocks))
+	for i, blk := range p.Blocks {
+		m.order[i] = loader.Extent{Part: blk.Part, Offset: blk.Offset, Size: blk.Size}
+		if blk.Lookup {
+			m.order[i].Row = blk.RowBytes
+		}
+	}
+	if m.streamed {
+		m.Layout.Weights = loader.LeastStream(m.order)
+	} else {
+		m.Layout.Weights = weightBytes(p.Blocks)
+		if m.load, err = loader.NewResident(src, m.order); err != nil {
+			return nil, err
+		}
 	}
 	batch := o.Batch
 	if batch <= 0 {
@@ -74,8 +108,24 @@ func New(src *loader.Source, o Options) (*Model, error) {
 	if m.exec, err = newExec(m, min(batch, cfg.ContextLength)); err != nil {
 		return nil, err
 	}
-	m.Layout.Weights = weightBytes(p.Blocks)
 	return m, nil
+}
+
+// Stream divides memory, at least Layout.Weights, between weights that stay and
+// a ring of about ring bytes through which the others are streamed.
+func (m *Model) Stream(memory, ring int64) loader.StreamLayout {
+	m.layout = loader.LayOutStream(m.order, memory, ring)
+	return m.layout
+}
+
+// BytesStreamed returns how many bytes of weights have been read from the file,
+// ahead of their use, but for those that stay.
+func (m *Model) BytesStreamed() int64 {
+	if s, ok := m.load.(*loader.Stream); ok {
+		blocks, rows := s.BytesRead()
+		return blocks + rows
+	}
+	return 0
 }
 
 // weightBytes sums the blocks' sizes, counting a tensor that serves twice (a
@@ -92,20 +142,44 @@ func weightBytes(blocks []plan.Block) (n int64) {
 }
 
 // Start allocates the activations for passes on pool, which stays the
-// caller's, reads the pinned vectors and then pages all weights in, telling
-// progress (which may be nil) how far it is.
+// caller's, reads the pinned vectors and then pages all weights in, or reads those
+// that stay, telling progress (which may be nil) how far it is.
 func (m *Model) Start(pool *workers.Pool, progress func(done, total int64)) error {
 	if err := m.exec.start(pool); err != nil {
 		return err
 	}
+	if m.streamed {
+		m.forget()
+		s, err := loader.NewStream(m.src, m.order, m.layout)
+		if err != nil {
+			return err
+		}
+		m.load = s
+	}
 	return m.load.Warm(progress)
+}
+
+// forget gives back the memory that holds what was read through the mapping: the
+// metadata and the vectors.
+func (m *Model) forget() {
+	m.src.ForgetHead()
+	for _, s := range m.Plan.Steps {
+		for _, v := range s.V {
+			if v != nil {
+				m.src.Forget(v.Part, v.Offset, v.Size)
+			}
+		}
+	}
 }
 
 // Close frees what the model itself holds; the source and the pool stay open.
 // The model cannot be used after it.
-func (m *Model) Close() error {
+func (m *Model) Close() (err error) {
 	<-m.turn
-	return m.exec.close()
+	if m.load != nil {
+		err = m.load.Close()
+	}
+	return errors.Join(err, m.exec.close())
 }
 
 // Uses reports whether the model reads the tensor.

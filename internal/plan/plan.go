@@ -43,10 +43,14 @@ type SlotInfo struct {
 // ggml's order of dimensions.
 type Weight struct {
 	format.Tensor
-	Block int // its index in Plan.Blocks
+	Block     int // the index of its first block in Plan.Blocks
+	BlockRows int // rows of a block; of the last one, those that are left
 }
 
-// Block is the unit in which the loader delivers weights.
+// Blocks returns the number of blocks that the matrix is cut into.
+func (w Weight) Blocks() int { return (int(w.Rows()) + w.BlockRows - 1) / w.BlockRows }
+
+// Block is the unit in which the loader delivers weights: a matrix, or some of its rows.
 type Block struct {
 	Tensor       string
 	Part         int   // which part of a split file
@@ -91,6 +95,40 @@ func (p *Plan) BytesPerPass(n int) (bytes int64) {
 		}
 	}
 	return bytes
+}
+
+// Cut cuts every matrix but the lookup tables into blocks of at most bytes, of
+// about the same size, whose numbers of rows are multiples of rows; if that many
+// rows take more, a block has that many. It is called once.
+func (p *Plan) Cut(bytes int64, rows int) {
+	whole := p.Blocks
+	p.Blocks = nil
+	for i := range p.Steps {
+		for j := range p.Steps[i].W {
+			w := &p.Steps[i].W[j]
+			b := whole[w.Block]
+			w.Block = len(p.Blocks)
+			if b.Lookup {
+				p.Blocks = append(p.Blocks, b)
+				continue
+			}
+			w.BlockRows = evenRows(w.Rows(), max(1, bytes/b.RowBytes), int64(rows))
+			for left := b.Size; left > 0; left -= b.Size {
+				b.Size = min(left, int64(w.BlockRows)*b.RowBytes)
+				p.Blocks = append(p.Blocks, b)
+				b.Offset += b.Size
+			}
+		}
+	}
+}
+
+// evenRows returns how many rows pieces of at most most rows have if as few of
+// them as possible are to have about the same size: a multiple of multiple.
+func evenRows(rows, most, multiple int64) int {
+	most = max(1, most/multiple) * multiple
+	pieces := (rows + most - 1) / most
+	each := (rows + pieces - 1) / pieces
+	return int((each + multiple - 1) / multiple * multiple)
 }
 
 // Builder writes a plan. Its methods append one step each; a tensor that is
@@ -218,7 +256,7 @@ func (b *Builder) weight(name string, in, out int, lookup bool) Weight {
 	}
 	b.plan.Blocks = append(b.plan.Blocks, Block{Tensor: name, Part: t.Part, Offset: t.Offset, Size: t.Size,
 		Lookup: lookup, RowBytes: t.RowBytes()})
-	return Weight{Tensor: t, Block: len(b.plan.Blocks) - 1}
+	return Weight{Tensor: t, Block: len(b.plan.Blocks) - 1, BlockRows: int(t.Rows())}
 }
 
 func (b *Builder) vector(name string, n int, required bool) *Vector {

@@ -1,0 +1,46 @@
+package loader
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync/atomic"
+	"syscall"
+)
+
+// directFile reads a part past the page cache where the system lets it, and
+// otherwise through it, giving the pages back at once. It is safe for concurrent
+// use. What it is asked for is aligned.
+type directFile struct {
+	io.ReaderAt
+	file     *os.File
+	buffered atomic.Bool
+}
+
+func newDirectFile(f *os.File) *directFile {
+	d := &directFile{ReaderAt: f, file: f}
+	d.buffered.Store(!setDirect(f, true))
+	return d
+}
+
+// read fills b, of which need bytes must be there, from offset on. It returns
+// how many bytes could be read, at least need if there is no error.
+func (d *directFile) read(b []byte, offset int64, need int) (int, error) {
+	n, err := d.ReadAt(b, offset)
+	if n < need && n == 0 && errors.Is(err, syscall.EINVAL) && !d.buffered.Load() {
+		// Some file systems refuse direct reads only when they come.
+		d.buffered.Store(true)
+		setDirect(d.file, false)
+		n, err = d.ReadAt(b, offset)
+	}
+	if d.buffered.Load() && d.file != nil {
+		forgetCache(d.file, offset, int64(len(b)))
+	}
+	switch {
+	case n >= need: // the span may reach beyond the end of the file
+		return n, nil
+	case err == nil, errors.Is(err, io.EOF), n > 0 && errors.Is(err, syscall.EINVAL): // going on behind the end is not aligned
+		return n, ErrTruncated
+	}
+	return n, err
+}

@@ -1,0 +1,13 @@
+//go:build !linux && !darwin
+
+package loader
+
+import "os"
+
+// setDirect reports whether reads past the page cache can be switched: they
+// cannot, for a file that is open already.
+func setDirect(f *os.File, on bool) bool { return !on }
+
+// forgetCache and forget do nothing: the system has no way to ask for it.
+func forgetCache(f *os.File, offset, size int64)       {}
+func forget(f *os.File, mapped []byte, from, to int64) {}

@@ -1,0 +1,315 @@
+package loader
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// Stream serves the blocks of a model that is larger than the memory it may
+// take. Some blocks are pinned: read once, by Warm, and kept. The others pass
+// through a ring of buffers, which a few goroutines fill ahead of Acquire along the
+// order of the blocks, over and over: after the last block comes the first
+// again. Acquiring another block than the one that comes next is allowed; what
+// was read ahead is then read in vain.
+//
+// Nothing is left in the page cache where the system can be told so (see
+// directFile), and nothing is read through the mapping.
+//
+// Acquire, Release and Lookup are for one goroutine at a time. Close may be
+// called from any.
+type Stream struct {
+	src    *Source
+	order  []Extent
+	layout StreamLayout
+	files  []*directFile // by part
+	buf    *Buffer
+	pins   [][]byte // by block: the span of a pinned one
+	pinned []int    // pinned blocks, by their place in the files
+	row    []byte   // what Lookup returns
+	cycle  []int    // streamed blocks, in order
+	place  []int    // by block: its index in cycle, -1 for others
+
+	blockBytes, rowBytes atomic.Int64 // read so far
+
+	readers sync.WaitGroup
+
+	mu     sync.Mutex
+	room   sync.Cond // a slot is free, or reading goes on after a pause
+	ready  sync.Cond // a read has ended
+	slots  []slot    // the blocks that tickets stand for are read to slot ticket % len(slots)
+	start  int       // index in cycle of ticket 0
+	next   int       // the next ticket that is read
+	taken  int       // the next ticket that is acquired
+	freed  int       // the next ticket that is released
+	busy   int       // reads in flight
+	paused bool      // no read is to begin
+	closed bool
+}
+
+type slot struct {
+	mem  []byte
+	done bool  // it has been read, or
+	err  error // that failed
+}
+
+// streamReaders is the number of reads in flight: enough to keep a fast disk at
+// work while one of them is being handed over.
+const streamReaders = 4
+
+// NewStream returns a loader for the given blocks of src, which must be mapped,
+// named in the order in which they will be acquired, with a layout of
+// [LayOutStream] for them. Close must be called, before src is closed.
+func NewStream(src *Source, order []Extent, layout StreamLayout) (*Stream, error) {
+	if !src.Mapped() {
+		return nil, errors.New("loader: only files can be streamed")
+	}
+	if err := src.checkExtents(order); err != nil {
+		return nil, err
+	}
+	s := &Stream{src: src, order: order, layout: layout, pins: make([][]byte, len(order)), place: make([]int, len(order))}
+	s.room.L, s.ready.L = &s.mu, &s.mu
+	for _, p := range src.parts {
+		s.files = append(s.files, newDirectFile(p.file))
+	}
+	var err error
+	if s.buf, err = NewBuffer(layout.Bytes()); err != nil {
+		return nil, fmt.Errorf("%w for streamed weights", err)
+	}
+	mem := Take[byte](s.buf, int(layout.Bytes())) // in whole pages, so every piece is aligned
+	take := func(n int64) (b []byte) {
+		b, mem = mem[:n:n], mem[n:]
+		return b
+	}
+	s.row = take(layout.RowBytes)
+	for range layout.Slots {
+		s.slots = append(s.slots, slot{mem: take(layout.SlotBytes)})
+	}
+	for i, e := range order {
+		s.place[i] = -1
+		switch {
+		case e.Row > 0:
+		case layout.Pinned[i]:
+			_, n := e.span()
+			s.pins[i] = take(n)
+			s.pinned = append(s.pinned, i)
+		default:
+			s.place[i] = len(s.cycle)
+			s.cycle = append(s.cycle, i)
+		}
+	}
+	slices.SortFunc(s.pinned, func(a, b int) int { return order[a].compare(order[b]) })
+	return s, nil
+}
+
+func (e Extent) compare(o Extent) int {
+	return cmp.Or(cmp.Compare(e.Part, o.Part), cmp.Compare(e.Offset, o.Offset))
+}
+
+// Warm reads the pinned blocks, calls progress (which may be nil) with the bytes
+// done and the bytes in all, and then has the ring filled.
+func (s *Stream) Warm(progress func(done, total int64)) error {
+	if progress == nil {
+		progress = func(done, total int64) {}
+	}
+	type result struct {
+		bytes int64
+		err   error
+	}
+	results := make(chan result)
+	var next atomic.Int64
+	var failed atomic.Bool
+	var readers sync.WaitGroup
+	for range streamReaders {
+		readers.Go(func() {
+			for !failed.Load() {
+				i := int(next.Add(1)) - 1
+				if i >= len(s.pinned) {
+					return
+				}
+				b := s.pinned[i]
+				err := s.read(s.order[b], s.pins[b])
+				results <- result{int64(len(s.pins[b])), err}
+			}
+		})
+	}
+	go func() {
+		readers.Wait()
+		close(results)
+	}()
+	var done int64
+	var first error
+	for r := range results {
+		if r.err != nil {
+			failed.Store(true)
+			first = cmp.Or(first, r.err)
+			continue
+		}
+		done += r.bytes
+		progress(done, s.layout.PinnedBytes)
+	}
+	if first != nil {
+		return first
+	}
+	if len(s.cycle) > 0 {
+		for range min(streamReaders, len(s.slots)) {
+			s.readers.Go(s.readAhead)
+		}
+	}
+	return nil
+}
+
+// read reads the span of a block, or of a row, to the front of mem.
+func (s *Stream) read(e Extent, mem []byte) error {
+	from, size := e.span()
+	n, err := s.files[e.Part].read(mem[:size], from, int(e.Offset+e.Size-from))
+	if err != nil {
+		return s.src.errorAt(e.Part, max(e.Offset, from+int64(n)), err)
+	}
+	return nil
+}
+
+// of returns the bytes of a block, or of a row, in its span.
+func (e Extent) of(span []byte) []byte {
+	from, _ := e.span()
+	return span[e.Offset-from:][:e.Size:e.Size]
+}
+
+// block returns the block that a ticket stands for.
+func (s *Stream) block(ticket int) int { return s.cycle[(s.start+ticket)%len(s.cycle)] }
+
+// slot returns where it is read to.
+func (s *Stream) slot(ticket int) *slot { return &s.slots[ticket%len(s.slots)] }
+
+// readAhead is the life of a goroutine that fills the ring.
+func (s *Stream) readAhead() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		for !s.closed && (s.paused || s.next == s.freed+len(s.slots)) {
+			s.room.Wait()
+		}
+		if s.closed {
+			return
+		}
+		e, slot := s.order[s.block(s.next)], s.slot(s.next)
+		s.next++
+		s.busy++
+		s.mu.Unlock()
+		err := s.read(e, slot.mem)
+		_, size := e.span()
+		s.blockBytes.Add(size)
+		s.mu.Lock()
+		s.busy--
+		slot.done, slot.err = true, err
+		s.ready.Broadcast()
+	}
+}
+
+// Acquire returns the bytes of block i of the order, which is no table. They are
+// valid until Release(i) and must not be written to. Blocks may be held
+// together, as many as the ring has slots, if they are released in the order in
+// which they were acquired.
+//
+// An error wraps [ErrTruncated], [ErrClosed] or one of the system. The block is
+// read anew when it is acquired again; those that are held must be released before.
+func (s *Stream) Acquire(i int) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return nil, ErrClosed
+	case s.pins[i] != nil:
+		return s.order[i].of(s.pins[i]), nil
+	case s.place[i] < 0:
+		panic("loader: a table is looked up, not acquired")
+	}
+	if s.paused || s.block(s.taken) != i {
+		s.seek(i)
+	}
+	slot := s.slot(s.taken)
+	for !s.closed && !slot.done {
+		s.ready.Wait()
+	}
+	switch {
+	case s.closed:
+		return nil, ErrClosed
+	case slot.err != nil:
+		s.paused = true // until it is known where to go on
+		return nil, slot.err
+	}
+	s.taken++
+	return s.order[i].of(slot.mem), nil
+}
+
+// seek has the ring filled anew, from block i on.
+func (s *Stream) seek(i int) {
+	s.paused = true
+	for s.busy > 0 {
+		s.ready.Wait()
+	}
+	s.start, s.next, s.taken, s.freed = s.place[i], 0, 0, 0
+	for j := range s.slots {
+		s.slots[j].done, s.slots[j].err = false, nil
+	}
+	s.paused = false
+	s.room.Broadcast()
+}
+
+// Release gives block i back.
+func (s *Stream) Release(i int) {
+	if s.place[i] < 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.freed == s.taken || s.block(s.freed) != i {
+		panic("loader: release of a block that is not the first held")
+	}
+	s.slot(s.freed).done = false
+	s.freed++
+	s.room.Signal()
+}
+
+// Lookup returns a row of table i: size bytes from byte at on. They are valid
+// until the next call and must not be written to.
+func (s *Stream) Lookup(i int, at, size int64) ([]byte, error) {
+	e := s.order[i]
+	e.Offset, e.Size = e.Offset+at, size
+	// A tied embedding is also a matrix, whose blocks may be pinned.
+	j, ok := slices.BinarySearchFunc(s.pinned, e, func(b int, e Extent) int { return s.order[b].compare(e) })
+	if !ok {
+		j--
+	}
+	if j >= 0 {
+		b := s.order[s.pinned[j]]
+		if b.Part == e.Part && e.Offset+e.Size <= b.Offset+b.Size {
+			return b.of(s.pins[s.pinned[j]])[e.Offset-b.Offset:][:size:size], nil
+		}
+	}
+	if err := s.read(e, s.row); err != nil {
+		return nil, err
+	}
+	_, n := e.span()
+	s.rowBytes.Add(n)
+	return e.of(s.row), nil
+}
+
+// BytesRead returns how many bytes of blocks that are not pinned, and of rows,
+// have been asked of the system so far, what was read ahead included.
+func (s *Stream) BytesRead() (blocks, rows int64) { return s.blockBytes.Load(), s.rowBytes.Load() }
+
+// Close ends the reading and frees all buffers. An Acquire that waits fails with
+// ErrClosed; blocks that are held are invalid. A second Close does nothing.
+func (s *Stream) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.room.Broadcast()
+	s.ready.Broadcast()
+	s.mu.Unlock()
+	s.readers.Wait()
+	return s.buf.Close()
+}
