@@ -52,7 +52,9 @@ type counters struct {
 // The names under which memory is reserved in the budget.
 const (
 	memWeights     = "weights"
-	memPinned      = "norms and biases"
+	memPinned      = "pinned weights" // of a model that is streamed
+	memRing        = "streaming ring"
+	memVectors     = "norms and biases"
 	memActivations = "activations"
 	memTokenizer   = "tokenizer"
 	memRuntime     = "runtime"
@@ -70,7 +72,11 @@ const tokenBytes = 300
 // Open opens the model file at path; of a model split into several files
 // (name-00001-of-00009.gguf), any one of them. o may be nil.
 //
-// The file is mapped and must not be changed while the model is open. Errors
+// A model that fits into the memory limit is mapped. One that does not is
+// streamed: weights that have room are read once and stay, the others are read
+// again for every pass, past the system's cache of files.
+//
+// The file must not be changed while the model is open. Errors
 // wrap format.ErrFormat, format.ErrUnsupported, loader.ErrTruncated,
 // ErrMemoryLimit, ErrOptions or those of package os.
 func Open(path string, o *Options) (*Model, error) {
@@ -147,6 +153,11 @@ func (m *Model) layOut(o Options) error {
 		return err
 	}
 	m.plan = Plan{ContextLength: context, BatchSize: m.model.Batch(), Threads: o.Threads}
+	if m.model.Streamed() {
+		l := m.model.Stream(o.MemoryLimit-m.fixedBytes(o.Threads)-m.sessionBytes(context)+m.model.Layout.Weights, ringBytes)
+		m.plan.Streamed, m.plan.StreamedPerToken = true, m.model.StreamedPerPass(1)
+		m.plan.PinnedBytes, m.plan.RingBytes = l.PinnedBytes, l.RingBytes()
+	}
 	m.budget = cache.NewBudget(o.MemoryLimit)
 	for _, it := range m.fixed(o.Threads) {
 		if err := m.budget.Reserve(it.Name, it.Bytes); err != nil {
@@ -171,16 +182,36 @@ const (
 	minBatch   = 32
 )
 
-// choose builds the model for the largest batch, and returns the longest
-// context, that the options name or the memory limit allows.
+// ringBytes is how much of the limit a ring takes, if there is enough: what a fast
+// disk delivers while the kernels are busy without weights.
+const ringBytes = 32 << 20
+
+// choose builds the model, mapped if that fits and otherwise streamed, and
+// returns the length of its context.
 func (m *Model) choose(o Options) (context int, err error) {
+	context, err = m.fit(o, 0)
+	var mapped, streamed *MemoryError
+	if !errors.As(err, &mapped) || !m.src.Mapped() {
+		return context, err
+	}
+	context, err = m.fit(o, model.DefaultStreamBlock)
+	if errors.As(err, &streamed) && streamed.Need > mapped.Need {
+		err = mapped // a small model, less than what a ring takes
+	}
+	return context, err
+}
+
+// fit builds the model for the largest batch, and returns the longest context,
+// that the options name or the memory limit allows. streamBlock is that of
+// [model.Options].
+func (m *Model) fit(o Options, streamBlock int64) (context int, err error) {
 	batch, last := o.BatchSize, true
 	if batch == 0 {
 		batch, last = model.DefaultBatch, false
 	}
 	for ; ; batch /= 2 {
 		last = last || batch <= minBatch
-		if m.model, err = model.New(m.src, model.Options{Vocab: m.tok.VocabSize(), Batch: batch}); err != nil {
+		if m.model, err = model.New(m.src, model.Options{Vocab: m.tok.VocabSize(), Batch: batch, StreamBlock: streamBlock}); err != nil {
 			return 0, err
 		}
 		most, least := o.ContextLength, o.ContextLength
@@ -216,13 +247,16 @@ func shorter(context, least int) int {
 
 // fixed lists what the model holds whatever sessions there are.
 func (m *Model) fixed(threads int) []cache.Item {
-	return []cache.Item{
-		{Name: memWeights, Bytes: m.model.Layout.Weights},
-		{Name: memPinned, Bytes: m.model.Layout.Pinned},
+	weights := []cache.Item{{Name: memWeights, Bytes: m.model.Layout.Weights}}
+	if m.plan.Streamed {
+		weights = []cache.Item{{Name: memPinned, Bytes: m.plan.PinnedBytes}, {Name: memRing, Bytes: m.plan.RingBytes}}
+	}
+	return append(weights, []cache.Item{
+		{Name: memVectors, Bytes: m.model.Layout.Vectors},
 		{Name: memActivations, Bytes: m.model.Layout.Activations + int64(threads)*m.model.Layout.PerWorker},
 		{Name: memTokenizer, Bytes: int64(m.tok.VocabSize()) * tokenBytes},
 		{Name: memRuntime, Bytes: runtimeBytes},
-	}
+	}...)
 }
 
 func (m *Model) fixedBytes(threads int) (n int64) {
@@ -313,6 +347,7 @@ func (m *Model) Stats() Stats {
 		GeneratedTokens: m.stats.generatedTokens.Load(),
 		GenerateTime:    time.Duration(m.stats.generateTime.Load()),
 		BytesRead:       m.stats.bytesRead.Load(),
+		BytesStreamed:   m.model.BytesStreamed(),
 		MemoryUsed:      m.budget.Used(),
 		MemoryPeak:      m.budget.Peak(),
 		MemoryLimit:     m.budget.Limit(),

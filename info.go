@@ -83,6 +83,7 @@ type Stats struct {
 	GeneratedTokens int64
 	GenerateTime    time.Duration
 	BytesRead       int64 // of weights that the kernels went through
+	BytesStreamed   int64 // of weights that were read from the file since they have no room, ahead of their use
 	MemoryUsed      int64 // reserved of MemoryLimit now
 	MemoryPeak      int64 // most that was ever reserved
 	MemoryLimit     int64
@@ -118,7 +119,13 @@ type Plan struct {
 	Threads       int
 	Layers        int
 	Steps         int   // operations per pass
-	BytesPerToken int64 // of weights read for one generated token
+	BytesPerToken int64 // of weights that kernels go through for one generated token
+
+	// Of a model that is streamed. Memory has PinnedBytes and RingBytes too.
+	Streamed         bool
+	PinnedBytes      int64 // weights that stay in memory
+	RingBytes        int64 // buffers through which the others pass
+	StreamedPerToken int64 // read from the file for one generated token
 }
 
 // Total returns the bytes of all parts of the layout.
@@ -137,6 +144,9 @@ func (p Plan) String() string {
 	}
 	fmt.Fprintf(&b, "%-18s %12s of %s\n", "total", FormatBytes(p.Total()), FormatBytes(p.MemoryLimit))
 	fmt.Fprintf(&b, "%-18s %12s\n", "read per token", FormatBytes(p.BytesPerToken))
+	if p.Streamed {
+		fmt.Fprintf(&b, "%-18s %12s\n", "of it streamed", FormatBytes(p.StreamedPerToken))
+	}
 	fmt.Fprintf(&b, "%d layers in %d steps, context of %d tokens, batches of %d, %d threads\n",
 		p.Layers, p.Steps, p.ContextLength, p.BatchSize, p.Threads)
 	return b.String()

@@ -14,6 +14,7 @@ type Options struct {
 	// MemoryLimit is the most bytes that the model may hold: weights, KV
 	// caches of all sessions, activations, tokenizer. 0 means what the machine
 	// or its cgroup has available, less a reserve for the rest of the program.
+	// Weights that have no room are read from the disk again and again.
 	MemoryLimit int64
 
 	// Threads is the number of workers. 0 means the processors that the

@@ -26,14 +26,15 @@ func newDirectFile(f *os.File) *directFile {
 // read fills b, of which need bytes must be there, from offset on. It returns
 // how many bytes could be read, at least need if there is no error.
 func (d *directFile) read(b []byte, offset int64, need int) (int, error) {
+	direct := !d.buffered.Load()
 	n, err := d.ReadAt(b, offset)
-	if n < need && n == 0 && errors.Is(err, syscall.EINVAL) && !d.buffered.Load() {
+	if direct && n == 0 && errors.Is(err, syscall.EINVAL) {
 		// Some file systems refuse direct reads only when they come.
 		d.buffered.Store(true)
 		setDirect(d.file, false)
 		n, err = d.ReadAt(b, offset)
 	}
-	if d.buffered.Load() && d.file != nil {
+	if d.buffered.Load() {
 		forgetCache(d.file, offset, int64(len(b)))
 	}
 	switch {

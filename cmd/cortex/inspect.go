@@ -103,15 +103,19 @@ type typeJSON struct {
 }
 
 type planJSON struct {
-	MemoryLimit   int64        `json:"memory_limit"`
-	MemoryTotal   int64        `json:"memory_total"`
-	Memory        []memoryJSON `json:"memory"`
-	ContextLength int          `json:"context_length"`
-	BatchSize     int          `json:"batch_size"`
-	Threads       int          `json:"threads"`
-	Layers        int          `json:"layers"`
-	Steps         int          `json:"steps"`
-	BytesPerToken int64        `json:"bytes_per_token"`
+	MemoryLimit      int64        `json:"memory_limit"`
+	MemoryTotal      int64        `json:"memory_total"`
+	Memory           []memoryJSON `json:"memory"`
+	ContextLength    int          `json:"context_length"`
+	BatchSize        int          `json:"batch_size"`
+	Threads          int          `json:"threads"`
+	Layers           int          `json:"layers"`
+	Steps            int          `json:"steps"`
+	BytesPerToken    int64        `json:"bytes_per_token"`
+	Streamed         bool         `json:"streamed"`
+	PinnedBytes      int64        `json:"pinned_bytes"`       // of a streamed model, likewise:
+	RingBytes        int64        `json:"ring_bytes"`         // buffers
+	StreamedPerToken int64        `json:"streamed_per_token"` // read from the file
 }
 
 type memoryJSON struct {
@@ -229,7 +233,8 @@ func newModelJSON(i cortex.Info) *modelJSON {
 
 func newPlanJSON(p cortex.Plan) *planJSON {
 	j := &planJSON{MemoryLimit: p.MemoryLimit, MemoryTotal: p.Total(), ContextLength: p.ContextLength, BatchSize: p.BatchSize,
-		Threads: p.Threads, Layers: p.Layers, Steps: p.Steps, BytesPerToken: p.BytesPerToken}
+		Threads: p.Threads, Layers: p.Layers, Steps: p.Steps, BytesPerToken: p.BytesPerToken,
+		Streamed: p.Streamed, PinnedBytes: p.PinnedBytes, RingBytes: p.RingBytes, StreamedPerToken: p.StreamedPerToken}
 	for _, m := range p.Memory {
 		j.Memory = append(j.Memory, memoryJSON(m))
 	}

@@ -84,6 +84,7 @@ type statsJSON struct {
 	GenerateSeconds float64 `json:"generate_seconds"`
 	GenerateRate    float64 `json:"generated_tokens_per_second"`
 	BytesRead       int64   `json:"bytes_read"`
+	BytesStreamed   int64   `json:"bytes_streamed"`
 	MemoryUsed      int64   `json:"memory_used"`
 	MemoryPeak      int64   `json:"memory_peak"`
 	MemoryLimit     int64   `json:"memory_limit"`
@@ -93,7 +94,7 @@ func newStatsJSON(st cortex.Stats) statsJSON {
 	return statsJSON{
 		PromptTokens: st.PromptTokens, PromptSeconds: st.PromptTime.Seconds(), PromptRate: st.PromptRate(),
 		GeneratedTokens: st.GeneratedTokens, GenerateSeconds: st.GenerateTime.Seconds(), GenerateRate: st.GenerateRate(),
-		BytesRead: st.BytesRead, MemoryUsed: st.MemoryUsed, MemoryPeak: st.MemoryPeak, MemoryLimit: st.MemoryLimit,
+		BytesRead: st.BytesRead, BytesStreamed: st.BytesStreamed, MemoryUsed: st.MemoryUsed, MemoryPeak: st.MemoryPeak, MemoryLimit: st.MemoryLimit,
 	}
 }
 

@@ -118,6 +118,15 @@ func (m *Model) Stream(memory, ring int64) loader.StreamLayout {
 	return m.layout
 }
 
+// Streamed reports whether weights are streamed.
+func (m *Model) Streamed() bool { return m.streamed }
+
+// StreamedPerPass returns how many bytes are read from the file for one pass of n
+// tokens, as long as there is nothing to be read in vain.
+func (m *Model) StreamedPerPass(n int) int64 {
+	return m.layout.PassBytes + int64(n)*m.layout.RowBytes
+}
+
 // BytesStreamed returns how many bytes of weights have been read from the file,
 // ahead of their use, but for those that stay.
 func (m *Model) BytesStreamed() int64 {

@@ -2,10 +2,12 @@ package plan
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/cortexsdr/cortex/format"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 var errBad = errors.New("bad")
@@ -60,6 +62,54 @@ func TestBuilder(t *testing.T) {
 	require.False(t, b.Used("blk.0.c"))
 	require.True(t, b.Has("embd.weight"))
 	require.False(t, b.Has("blk.0.c"))
+}
+
+// Cut matrices are covered row by row, once and in order.
+func TestCut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rows := rapid.SliceOfN(rapid.Int64Range(1, 500), 1, 5).Draw(t, "rows")
+		find := func(name string) (format.Tensor, bool) {
+			if name == "embd.weight" {
+				return format.Tensor{Name: name, Type: format.F32, Shape: []int64{4, 10}, Size: 160}, true
+			}
+			var i int
+			if n, err := fmt.Sscanf(name, "m%d.weight", &i); n != 1 || err != nil {
+				return format.Tensor{}, false
+			}
+			return format.Tensor{Name: name, Type: format.F32, Shape: []int64{4, rows[i]}, Part: i, Offset: 1000, Size: 16 * rows[i]}, true
+		}
+		b := NewBuilder(find, func(tensor, detail string) error { return errBad })
+		x := b.Slot("x", 4)
+		b.Embed(x, "embd.weight", 10)
+		var products []Product
+		for i, n := range rows {
+			products = append(products, Product{b.Slot("y", int(n)), fmt.Sprint("m", i)})
+		}
+		b.MatMul(x, products...)
+		p, err := b.Plan()
+		require.NoError(t, err)
+		read := p.BytesPerPass(3)
+		most := rapid.Int64Range(1, 10_000).Draw(t, "bytes")
+		p.Cut(most, 16)
+		require.Equal(t, read, p.BytesPerPass(3))
+		require.Equal(t, Block{Tensor: "embd.weight", Size: 160, Lookup: true, RowBytes: 16}, p.Blocks[0])
+		next := 1
+		for i, w := range p.Steps[1].W {
+			require.Equal(t, next, w.Block)
+			require.Zero(t, w.BlockRows%16)
+			at := int64(0)
+			for j := range w.Blocks() {
+				blk := p.Blocks[w.Block+j]
+				want := min(int64(w.BlockRows), rows[i]-at)
+				require.Equal(t, Block{Tensor: w.Name, Part: i, Offset: 1000 + 16*at, Size: 16 * want, RowBytes: 16}, blk)
+				require.LessOrEqual(t, blk.Size, max(most, 16*16))
+				at += want
+			}
+			require.Equal(t, rows[i], at)
+			next += w.Blocks()
+		}
+		require.Len(t, p.Blocks, next)
+	})
 }
 
 func TestBuilderNamesTheFirstBadTensor(t *testing.T) {

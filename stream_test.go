@@ -1,0 +1,127 @@
+package cortex_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/cortexsdr/cortex"
+	"github.com/cortexsdr/cortex/format"
+	"github.com/cortexsdr/cortex/internal/testmodel"
+	"github.com/cortexsdr/cortex/loader"
+)
+
+// larger writes a model of some MiB, more than a ring takes.
+func larger(t testing.TB, tied bool, splits int) string {
+	c := testmodel.Config{Name: "larger", Layers: 3, Dim: 512, Heads: 8, KVHeads: 2, FF: 1024, Vocab: 2000, Tied: tied,
+		Type: format.F16, Splits: splits}
+	paths, err := testmodel.WriteFiles(t.TempDir(), "larger", c)
+	require.NoError(t, err)
+	return paths[0]
+}
+
+// least returns the smallest memory limit that works.
+func least(t require.TestingT, path string, o cortex.Options) int64 {
+	o.MemoryLimit = 1
+	_, _, err := cortex.Inspect(path, &o)
+	var e *cortex.MemoryError
+	require.ErrorAs(t, err, &e)
+	return e.Need
+}
+
+func generate(t require.TestingT, m *cortex.Model, n int) (ids []int32) {
+	for tok, err := range m.Generate(context.Background(), "once upon a time there was", &cortex.GenerateOptions{
+		MaxTokens: n, Sampling: &cortex.Sampling{}, IgnoreEnd: true}) {
+		require.NoError(t, err)
+		ids = append(ids, tok.ID)
+	}
+	return ids
+}
+
+// A model that does not fit is streamed, from the smallest limit that is named up
+// to what it takes mapped, with the same result and within the limit.
+func TestStreamedModel(t *testing.T) {
+	for _, c := range []struct {
+		tied   bool
+		splits int
+	}{{false, 1}, {true, 2}} {
+		path := larger(t, c.tied, c.splits)
+		o := cortex.Options{Threads: 2, ContextLength: 256, BatchSize: 32}
+		o.MemoryLimit = 1 << 30
+		m, err := cortex.Open(path, &o)
+		require.NoError(t, err)
+		full := m.Plan()
+		require.False(t, full.Streamed)
+		want := generate(t, m, 3)
+		require.Zero(t, m.Stats().BytesStreamed)
+		require.NoError(t, m.Close())
+
+		low := least(t, path, o)
+		require.Less(t, low, full.Total())
+		o.MemoryLimit = low - 1
+		_, err = cortex.Open(path, &o)
+		require.ErrorIs(t, err, cortex.ErrMemoryLimit)
+
+		limits := rapid.Int64Range(low, full.Total()-1)
+		rapid.Check(t, func(t *rapid.T) {
+			o.MemoryLimit = limits.Draw(t, "limit")
+			o.Threads = rapid.IntRange(1, 3).Draw(t, "threads")
+			o.MemoryLimit = max(o.MemoryLimit, least(t, path, o))
+			m, err := cortex.Open(path, &o)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, m.Close()) }()
+			p := m.Plan()
+			if p.Total() > o.MemoryLimit {
+				t.Fatalf("the layout takes %d of %d", p.Total(), o.MemoryLimit)
+			}
+			require.Equal(t, want, generate(t, m, 3))
+			st := m.Stats()
+			require.LessOrEqual(t, st.MemoryPeak, o.MemoryLimit)
+			if !p.Streamed { // more threads took more memory, and less is left over
+				return
+			}
+			passes := st.GeneratedTokens + 1
+			require.GreaterOrEqual(t, st.BytesStreamed, passes*(p.StreamedPerToken-16<<10))
+			require.LessOrEqual(t, st.BytesStreamed, passes*p.StreamedPerToken+p.RingBytes+st.PromptTokens*16<<10)
+		})
+	}
+}
+
+// A session survives a file that is cut off under it: the call fails with an
+// error that names the place, and everything can be closed.
+func TestStreamedModelIsTruncated(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("truncating a mapped file is tested on linux")
+	}
+	path := larger(t, false, 1)
+	o := cortex.Options{Threads: 2, ContextLength: 256, BatchSize: 32}
+	o.MemoryLimit = least(t, path, o)
+	m, err := cortex.Open(path, &o)
+	require.NoError(t, err)
+	n := 0
+	for _, err = range m.Generate(context.Background(), "once", &cortex.GenerateOptions{MaxTokens: 10, IgnoreEnd: true}) {
+		if n++; n == 2 {
+			require.NoError(t, os.Truncate(path, 4<<20))
+		}
+	}
+	require.ErrorIs(t, err, loader.ErrTruncated)
+	var e *loader.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, filepath.Base(path), filepath.Base(e.File))
+	require.NotEmpty(t, e.Tensor)
+	require.NoError(t, m.Close())
+}
+
+func TestBytesAreNotStreamed(t *testing.T) {
+	data, err := os.ReadFile(larger(t, false, 1))
+	require.NoError(t, err)
+	_, _, err = cortex.InspectBytes("m", data, &cortex.Options{Threads: 1, ContextLength: 256, BatchSize: 32, MemoryLimit: 40 << 20})
+	var e *cortex.MemoryError
+	require.True(t, errors.As(err, &e) && e.Need > int64(len(data)), "%v", err)
+}
