@@ -13,13 +13,13 @@ import (
 // take. Some blocks are pinned: read once, by Warm, and kept. The others pass
 // through a ring of buffers, which a few goroutines fill ahead of Acquire along the
 // order of the blocks, over and over: after the last block comes the first
-// again. Acquiring another block than the one that comes next is allowed; what
-// was read ahead is then read in vain.
+// again, unless Repeat says otherwise. Acquiring another block than the one that
+// comes next is allowed; what was read ahead is then read in vain.
 //
 // Nothing is left in the page cache where the system can be told so (see
 // directFile), and nothing is read through the mapping.
 //
-// Acquire, Release and Lookup are for one goroutine at a time. Close may be
+// Acquire, Release, Repeat and Lookup are for one goroutine at a time. Close may be
 // called from any.
 type Stream struct {
 	src    *Source
@@ -40,20 +40,26 @@ type Stream struct {
 	mu     sync.Mutex
 	room   sync.Cond // a slot is free, or reading goes on after a pause
 	ready  sync.Cond // a read has ended
-	slots  []slot    // the blocks that tickets stand for are read to slot ticket % len(slots)
-	start  int       // index in cycle of ticket 0
-	next   int       // the next ticket that is read
-	taken  int       // the next ticket that is acquired
-	freed  int       // the next ticket that is released
+	slots  []slot    // read n goes to slot n % len(slots)
+	pos    int       // index in cycle of the next block that is read
+	asked  repeat    // by the last call of Repeat
+	todo   repeat    // of the walk that is being read
+	next   int       // the number of the next read
+	taken  int       // of the next one that is acquired
+	freed  int       // of the next one that is released
 	busy   int       // reads in flight
 	paused bool      // no read is to begin
 	closed bool
 }
 
+// repeat says how often the blocks from an index in cycle on are read.
+type repeat struct{ from, times int }
+
 type slot struct {
-	mem  []byte
-	done bool  // it has been read, or
-	err  error // that failed
+	mem   []byte
+	block int   // what it is for, where its read has begun
+	done  bool  // it has been read, or
+	err   error // that failed
 }
 
 // streamReaders is the number of reads in flight: enough to keep a fast disk at
@@ -101,6 +107,8 @@ func NewStream(src *Source, order []Extent, layout StreamLayout) (*Stream, error
 			s.cycle = append(s.cycle, i)
 		}
 	}
+	s.asked = repeat{len(s.cycle), 1}
+	s.todo = s.asked
 	slices.SortFunc(s.pinned, func(a, b int) int { return order[a].compare(order[b]) })
 	return s, nil
 }
@@ -178,11 +186,43 @@ func (e Extent) of(span []byte) []byte {
 	return span[e.Offset-from:][:e.Size:e.Size]
 }
 
-// block returns the block that a ticket stands for.
-func (s *Stream) block(ticket int) int { return s.cycle[(s.start+ticket)%len(s.cycle)] }
+// slot returns where read n goes.
+func (s *Stream) slot(n int) *slot { return &s.slots[n%len(s.slots)] }
 
-// slot returns where it is read to.
-func (s *Stream) slot(ticket int) *slot { return &s.slots[ticket%len(s.slots)] }
+// Repeat says how often, in the walk that begins with the next Acquire, the
+// blocks from block from to the last are acquired, as a whole each time: 0 is not
+// at all. Without it they are once, as all others.
+func (s *Stream) Repeat(from, times int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked.from, _ = slices.BinarySearch(s.cycle, from)
+	s.asked.times = times
+	if s.asked.from == len(s.cycle) {
+		s.asked.times = 1 // they are all pinned
+	}
+	switch {
+	case s.pos == s.asked.from && times == 0:
+		s.pos = 0
+	case s.pos <= s.asked.from:
+		s.todo = s.asked
+	} // otherwise the ring is ahead of that, and Acquire sets it right
+}
+
+// step moves on to the block that is read next.
+func (s *Stream) step() {
+	s.pos++
+	if s.pos == s.todo.from && s.todo.times == 0 {
+		s.pos = len(s.cycle)
+	}
+	if s.pos < len(s.cycle) {
+		return
+	}
+	if s.todo.times--; s.todo.times > 0 {
+		s.pos = s.todo.from
+	} else {
+		s.pos, s.todo = 0, repeat{len(s.cycle), 1}
+	}
+}
 
 // readAhead is the life of a goroutine that fills the ring.
 func (s *Stream) readAhead() {
@@ -195,8 +235,11 @@ func (s *Stream) readAhead() {
 		if s.closed {
 			return
 		}
-		e, slot := s.order[s.block(s.next)], s.slot(s.next)
+		slot := s.slot(s.next)
+		slot.block = s.cycle[s.pos]
+		e := s.order[slot.block]
 		s.next++
+		s.step()
 		s.busy++
 		s.mu.Unlock()
 		err := s.read(e, slot.mem)
@@ -227,7 +270,7 @@ func (s *Stream) Acquire(i int) ([]byte, error) {
 	case s.place[i] < 0:
 		panic("loader: a table is looked up, not acquired")
 	}
-	if s.paused || s.block(s.taken) != i {
+	if s.paused || s.comes() != i {
 		s.seek(i)
 	}
 	slot := s.slot(s.taken)
@@ -245,13 +288,21 @@ func (s *Stream) Acquire(i int) ([]byte, error) {
 	return s.order[i].of(slot.mem), nil
 }
 
+// comes returns the block that is acquired next if there is no seek.
+func (s *Stream) comes() int {
+	if s.taken < s.next {
+		return s.slot(s.taken).block
+	}
+	return s.cycle[s.pos]
+}
+
 // seek has the ring filled anew, from block i on.
 func (s *Stream) seek(i int) {
 	s.paused = true
 	for s.busy > 0 {
 		s.ready.Wait()
 	}
-	s.start, s.next, s.taken, s.freed = s.place[i], 0, 0, 0
+	s.pos, s.next, s.taken, s.freed, s.todo = s.place[i], 0, 0, 0, s.asked
 	for j := range s.slots {
 		s.slots[j].done, s.slots[j].err = false, nil
 	}
@@ -266,7 +317,7 @@ func (s *Stream) Release(i int) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.freed == s.taken || s.block(s.freed) != i {
+	if s.freed == s.taken || s.slot(s.freed).block != i {
 		panic("loader: release of a block that is not the first held")
 	}
 	s.slot(s.freed).done = false

@@ -76,6 +76,15 @@ func (m *Model) batch(ctx context.Context, kv *KV, p *Pass, from, to int) error 
 		fillAngles(e.angles[t*dim:][:dim], e.freqs, e.scale, e.pos+t)
 	}
 
+	first := max(from, len(p.IDs)-p.Want) // whose logits are computed
+	if m.stream != nil {
+		rounds := 0
+		if first < to && !p.Hidden {
+			rounds = ceil(to-first, min(tailRows, e.batch))
+		}
+		m.stream.Repeat(m.tail, rounds)
+	}
+
 	tail := 0
 	for i := range e.steps {
 		s := &e.steps[i]
@@ -101,7 +110,7 @@ func (m *Model) batch(ctx context.Context, kv *KV, p *Pass, from, to int) error 
 		last--
 	}
 	out := e.steps[last-1].Out[0]
-	for first := max(from, len(p.IDs)-p.Want); first < to; first += e.n {
+	for ; first < to; first += e.n {
 		e.n = min(to-first, tailRows, e.batch)
 		for t := range e.n {
 			x := e.steps[tail].In[0]

@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cortexsdr/cortex/format"
 	"github.com/cortexsdr/cortex/internal/plan"
@@ -34,10 +35,12 @@ type Model struct {
 	turn chan struct{} // holds one token; whoever has it uses exec
 	uses func(tensor string) bool
 
-	load     weights // where weights are streamed, from Start on
-	streamed bool
+	load     weights             // where weights are streamed, from Start on
 	order    []loader.Extent     // the plan's blocks
-	layout   loader.StreamLayout // of streamed weights
+	streamed bool                // what follows is for streamed weights
+	stream   *loader.Stream      // load
+	layout   loader.StreamLayout // its memory
+	tail     int                 // the first block of the steps after the last layer
 }
 
 // weights serves the plan's blocks by their index.
@@ -95,6 +98,11 @@ func New(src *loader.Source, o Options) (*Model, error) {
 	}
 	if m.streamed {
 		m.Layout.Weights = loader.LeastStream(m.order)
+		for _, s := range slices.Backward(p.Steps) {
+			if s.Layer == m.Layers && len(s.W) > 0 {
+				m.tail = s.W[0].Block
+			}
+		}
 	} else {
 		m.Layout.Weights = weightBytes(p.Blocks)
 		if m.load, err = loader.NewResident(src, m.order); err != nil {
@@ -130,11 +138,11 @@ func (m *Model) StreamedPerPass(n int) int64 {
 // BytesStreamed returns how many bytes of weights have been read from the file,
 // ahead of their use, but for those that stay.
 func (m *Model) BytesStreamed() int64 {
-	if s, ok := m.load.(*loader.Stream); ok {
-		blocks, rows := s.BytesRead()
-		return blocks + rows
+	if m.stream == nil {
+		return 0
 	}
-	return 0
+	blocks, rows := m.stream.BytesRead()
+	return blocks + rows
 }
 
 // weightBytes sums the blocks' sizes, counting a tensor that serves twice (a
@@ -163,7 +171,7 @@ func (m *Model) Start(pool *workers.Pool, progress func(done, total int64)) erro
 		if err != nil {
 			return err
 		}
-		m.load = s
+		m.load, m.stream = s, s
 	}
 	return m.load.Warm(progress)
 }
