@@ -120,6 +120,10 @@ func open(src *loader.Source, opt *Options) (*Model, error) {
 		}
 		o.Logger.Info("model opened", "model", src.Name(), "context", m.plan.ContextLength, "batch", m.plan.BatchSize,
 			"threads", m.plan.Threads, "memory", m.budget.Used(), "limit", m.budget.Limit())
+		if m.plan.Streamed {
+			o.Logger.Warn("model does not fit into the memory limit and is streamed", "model", src.Name(),
+				"pinned", m.plan.PinnedBytes, "per token", m.plan.StreamedPerToken)
+		}
 		if n := m.plan.ContextLength; o.ContextLength == 0 && n < m.model.ContextLength {
 			o.Logger.Warn("context is shorter than the model allows", "model", src.Name(), "context", n, "trained", m.model.ContextLength)
 		}

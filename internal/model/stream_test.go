@@ -152,3 +152,45 @@ func TestTruncatedWhileStreamed(t *testing.T) {
 	require.NoError(t, os.Truncate(path, 0))
 	require.NoError(t, os.Remove(filepath.Clean(path)))
 }
+
+// A pass that is cancelled leaves the ring in the middle of a walk; the next
+// pass begins a new one.
+func TestCancelStreamed(t *testing.T) {
+	m, end := startStream(t, streamFile(t, 2), streaming{threads: 2, batch: 8, block: 16 << 10, more: 100 << 10, ring: 64 << 10})
+	defer end()
+	ids := randomIDs(24, m.Vocab)
+	want := logitsOf(t, m, newKV(t, m, 64, KVF16), ids, 1)
+	kv := newKV(t, m, 64, KVF16)
+	for stop := 1.0; stop < 20; stop += 3 {
+		ctx, cancel := context.WithCancel(context.Background())
+		err := m.Forward(ctx, kv, &Pass{IDs: ids, Progress: func(tokens float64) {
+			if tokens >= stop {
+				cancel()
+			}
+		}})
+		require.ErrorIs(t, err, context.Canceled)
+		kv.Truncate(0)
+		require.Equal(t, want, logitsOf(t, m, kv, ids, 1))
+		kv.Truncate(0)
+	}
+}
+
+// Where the results are no numbers, a streamed model is searched too.
+func TestDamageOfStreamed(t *testing.T) {
+	path := streamFile(t, 1)
+	m, end := startStream(t, path, streaming{threads: 1, batch: 8, block: 16 << 10})
+	require.NoError(t, m.Damage(context.Background()))
+	w, _ := m.src.Tensor("blk.1.ffn_up.weight")
+	end()
+
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	data[w.Offset], data[w.Offset+1] = 0xff, 0xff // the scale of the first block
+	require.NoError(t, os.WriteFile(path, data, 0o600))
+	m, end = startStream(t, path, streaming{threads: 1, batch: 8, block: 16 << 10})
+	defer end()
+	var e *format.Error
+	require.ErrorAs(t, m.Damage(context.Background()), &e)
+	require.Equal(t, w.Name, e.Tensor)
+	require.Equal(t, w.Offset, e.Offset)
+}
