@@ -64,6 +64,15 @@ func TestStreamedModel(t *testing.T) {
 
 		low := least(t, path, o)
 		require.Less(t, low, full.Total())
+		o.MemoryLimit = (low + full.Total()) / 2
+		_, p, err := cortex.Inspect(path, &o)
+		require.NoError(t, err)
+		require.True(t, p.Streamed)
+		require.Contains(t, p.Memory, cortex.MemoryItem{Name: "pinned weights", Bytes: p.PinnedBytes})
+		require.Contains(t, p.Memory, cortex.MemoryItem{Name: "streaming ring", Bytes: p.RingBytes})
+		require.Contains(t, p.String(), "of it streamed")
+		require.Less(t, p.StreamedPerToken, p.BytesPerToken)
+
 		o.MemoryLimit = low - 1
 		_, err = cortex.Open(path, &o)
 		require.ErrorIs(t, err, cortex.ErrMemoryLimit)

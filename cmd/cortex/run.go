@@ -186,8 +186,12 @@ func (f *runFlags) generate(ctx context.Context, scr *screen, m *cortex.Model, s
 
 // speed is the status while tokens are generated.
 func speed(st cortex.Stats, generated int) string {
-	return fmt.Sprintf("%d tokens, %.1f tokens/s; %s of %s; read %s", generated, st.GenerateRate(),
+	text := fmt.Sprintf("%d tokens, %.1f tokens/s; %s of %s; read %s", generated, st.GenerateRate(),
 		cortex.FormatBytes(st.MemoryUsed), cortex.FormatBytes(st.MemoryLimit), cortex.FormatBytes(st.BytesRead))
+	if st.BytesStreamed > 0 {
+		text += fmt.Sprintf(", %s from the disk", cortex.FormatBytes(st.BytesStreamed))
+	}
+	return text
 }
 
 // interrupted is the stop reason of a text that Ctrl-C ended.

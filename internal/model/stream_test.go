@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -83,7 +84,7 @@ func TestStreamedIsTheSame(t *testing.T) {
 		f := rapid.SampledFrom(files).Draw(t, "file")
 		m, end := startStream(t, f.path, streaming{
 			threads: rapid.IntRange(1, 3).Draw(t, "threads"),
-			batch:   rapid.IntRange(4, 64).Draw(t, "batch"),
+			batch:   rapid.IntRange(8, 64).Draw(t, "batch"),
 			block:   rapid.Int64Range(1<<10, 64<<10).Draw(t, "block"),
 			more:    rapid.Int64Range(0, 1<<20).Draw(t, "more memory"),
 			ring:    rapid.Int64Range(0, 256<<10).Draw(t, "ring"),
@@ -112,6 +113,47 @@ func TestStreamedDecodeDoesNotAllocate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}))
+}
+
+// Every token reads what has no room, once, and nothing else but a row of the
+// embedding.
+func TestStreamedBytesPerToken(t *testing.T) {
+	m, end := startStream(t, streamFile(t, 3), streaming{threads: 2, batch: 8, block: 16 << 10, more: 100 << 10, ring: 64 << 10})
+	defer end()
+	settled := func() (blocks, rows int64) {
+		for {
+			blocks, rows = m.stream.BytesRead()
+			time.Sleep(50 * time.Millisecond)
+			if now, _ := m.stream.BytesRead(); now == blocks {
+				return blocks, rows
+			}
+		}
+	}
+	require.Positive(t, m.layout.PinnedBytes)
+	kv := newKV(t, m, 64, KVF16)
+	before, rowsBefore := settled()
+	for i := range int32(10) {
+		logitsOf(t, m, kv, []int32{i}, 1)
+	}
+	after, rowsAfter := settled()
+	require.Equal(t, 10*m.layout.PassBytes, after-before)
+	require.Positive(t, rowsAfter-rowsBefore)
+	require.LessOrEqual(t, rowsAfter-rowsBefore, 10*m.layout.RowBytes)
+
+	// A prompt in three batches, whose logits are not wanted but for the last token's.
+	kv.Truncate(0)
+	logitsOf(t, m, kv, randomIDs(24, m.Vocab), 1)
+	prompt, _ := settled()
+	output := int64(0)
+	for i := m.tail; i < len(m.order); i++ {
+		if !m.layout.Pinned[i] {
+			const page = 4096 // direct reads are of whole ones
+			e := m.order[i]
+			output += (e.Offset+e.Size+page-1)/page*page - e.Offset/page*page
+		}
+	}
+	require.Positive(t, output)
+	require.Equal(t, 3*m.layout.PassBytes-2*output, prompt-after)
 }
 
 // A file that shrinks between two tokens is an error that names the place, and
