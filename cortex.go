@@ -228,7 +228,9 @@ func (m *Model) fit(o Options, streamBlock int64) (context int, err error) {
 		}
 		need := int64(0)
 		for context = most; context >= least; context = shorter(context, least) {
-			if need = m.fixedBytes(o.Threads) + m.sessionBytes(context); need <= o.MemoryLimit {
+			need = m.fixedBytes(o.Threads) + m.sessionBytes(context)
+			wish := need + m.model.Layout.Fair - m.model.Layout.Weights
+			if wish <= o.MemoryLimit || need <= o.MemoryLimit && last && context == least {
 				return context, nil
 			}
 		}

@@ -29,8 +29,12 @@ func (l *StreamLayout) RingBytes() int64 { return int64(l.Slots)*l.SlotBytes + l
 // Bytes returns all memory of the stream.
 func (l *StreamLayout) Bytes() int64 { return l.PinnedBytes + l.RingBytes() }
 
-// minSlots lets the next block be read while the kernels use one.
-const minSlots = 2
+// minSlots lets the next block be read while the kernels use one. With fairSlots
+// reads follow one another closely, which is worth more than as many pinned blocks.
+const (
+	minSlots  = 2
+	fairSlots = 8
+)
 
 // sizes sums up the blocks.
 func sizes(order []Extent) (total, slot, row int64) {
@@ -51,6 +55,12 @@ func LeastStream(order []Extent) int64 {
 	return min(total, minSlots*slot) + row
 }
 
+// FairStream returns the memory from which on the ring is not what streaming waits for.
+func FairStream(order []Extent) int64 {
+	total, slot, row := sizes(order)
+	return min(total, fairSlots*slot) + row
+}
+
 // LayOutStream divides memory, at least LeastStream(order), between pinned blocks
 // and a ring of about ring bytes, less where memory is short.
 //
@@ -64,7 +74,7 @@ func LayOutStream(order []Extent, memory, ring int64) StreamLayout {
 	left := memory - row
 	if total > left {
 		l.SlotBytes = slot
-		l.Slots = int(max(minSlots, min(ring, left/4)/slot))
+		l.Slots = int(max(minSlots, min(ring, max(left/4, min(left, fairSlots*slot)))/slot))
 		left -= int64(l.Slots) * slot
 	}
 	pin := func(i int, most int64) {

@@ -18,6 +18,7 @@ const logitsSlot = "logits"
 // Layout is what a model will hold in memory, in bytes.
 type Layout struct {
 	Weights     int64 // matrices that are mapped, or the least in which they can be streamed
+	Fair        int64 // the same, or what lets them be streamed at a fair speed
 	Vectors     int64 // norms and biases, as float32
 	Activations int64 // for one batch
 	PerWorker   int64 // scratch of each worker
@@ -97,7 +98,7 @@ func New(src *loader.Source, o Options) (*Model, error) {
 		}
 	}
 	if m.streamed {
-		m.Layout.Weights = loader.LeastStream(m.order)
+		m.Layout.Weights, m.Layout.Fair = loader.LeastStream(m.order), loader.FairStream(m.order)
 		for _, s := range slices.Backward(p.Steps) {
 			if s.Layer == m.Layers && len(s.W) > 0 {
 				m.tail = s.W[0].Block
@@ -105,6 +106,7 @@ func New(src *loader.Source, o Options) (*Model, error) {
 		}
 	} else {
 		m.Layout.Weights = weightBytes(p.Blocks)
+		m.Layout.Fair = m.Layout.Weights
 		if m.load, err = loader.NewResident(src, m.order); err != nil {
 			return nil, err
 		}
