@@ -152,25 +152,12 @@ func (s *Source) errorAt(part int, offset int64, err error) *Error {
 	return e
 }
 
-// around is how far beyond what was touched the system may have read a mapped file ahead.
-const around = 1 << 20
+// readAhead is further than systems read ahead of what is touched in a mapping.
+const readAhead = 64 << 20
 
-// Forget gives back the memory, page cache included, that holds size bytes of a
-// mapped part from offset on and what the system has read around them. They
-// stay readable, from the disk. It does nothing for bytes that are the caller's.
-func (s *Source) Forget(part int, offset, size int64) {
-	p := s.parts[part]
-	if p.mapped == nil {
-		return
-	}
-	from := max(0, offset-around) &^ (around - 1) // the mapping begins on a page, and around is a whole number of pages
-	to := min(int64(len(p.data)), offset+size+around)
-	if from < to {
-		forget(p.file, p.data, from, to)
-	}
-}
-
-// ForgetHead gives back the memory that holds the metadata of all parts.
+// ForgetHead gives back the memory, page cache included, that holds the metadata
+// of all mapped parts and what the system has read ahead of them. They stay
+// readable, from the disk.
 func (s *Source) ForgetHead() {
 	head := make([]int64, len(s.parts)) // where the tensors begin
 	for i, p := range s.parts {
@@ -179,8 +166,10 @@ func (s *Source) ForgetHead() {
 	for _, t := range s.Tensors {
 		head[t.Part] = min(head[t.Part], t.Offset)
 	}
-	for i, n := range head {
-		s.Forget(i, 0, n)
+	for i, p := range s.parts {
+		if to := min(head[i]+readAhead, int64(len(p.data))); p.mapped != nil && to > 0 {
+			forget(p.file, p.data[:to])
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
 // Stream serves the blocks of a model that is larger than the memory it may
@@ -347,6 +348,18 @@ func (s *Stream) Lookup(i int, at, size int64) ([]byte, error) {
 	_, n := e.span()
 	s.rowBytes.Add(n)
 	return e.of(s.row), nil
+}
+
+// Read returns a copy of any bytes of the source, read as blocks are. It may be
+// called from any goroutine until Close.
+func (s *Stream) Read(e Extent) ([]byte, error) {
+	_, size := e.span()
+	mem := make([]byte, size+directAlign)
+	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(mem)))) & (directAlign - 1)
+	if err := s.read(e, mem[skip:]); err != nil {
+		return nil, err
+	}
+	return e.of(mem[skip:]), nil
 }
 
 // BytesRead returns how many bytes of blocks that are not pinned, and of rows,

@@ -345,8 +345,6 @@ func TestForget(t *testing.T) {
 	src := openOne(t)
 	want := slices.Clone(src.parts[0].data)
 	src.ForgetHead()
-	second, _ := src.Tensor("second")
-	src.Forget(second.Part, second.Offset, second.Size)
 	require.Equal(t, want, src.parts[0].data)
 	mem, err := FromBytes("m", want)
 	require.NoError(t, err)

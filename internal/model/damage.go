@@ -25,38 +25,35 @@ func (m *Model) Damage(ctx context.Context) error {
 	})
 }
 
-// damageStep is how much of a streamed model may lie in the page cache meanwhile.
-const damageStep = 4 << 20
-
+// damageOf reads a tensor piece by piece, so that one of a streamed model takes little memory.
 func (m *Model) damageOf(ctx context.Context, t format.Tensor) error {
 	const blocks = 64 // decoded at a time
 	var values [blocks * 256]float32
-	data := m.src.Data(t)
-	forgotten := 0
-	for at := 0; at < len(data); at += blocks * t.Type.BlockBytes() {
-		if err := ctx.Err(); err != nil {
+	step := blocks * t.Type.BlockBytes()
+	piece := int64(max(1, (1<<20)/step) * step)
+	for from := int64(0); from < t.Size; from += piece {
+		data, err := m.read(t, from, min(piece, t.Size-from))
+		if err != nil {
 			return err
 		}
-		if m.streamed && at-forgotten >= damageStep {
-			m.src.Forget(t.Part, t.Offset+int64(forgotten), int64(at-forgotten))
-			forgotten = at
-		}
-		src := data[at:min(at+blocks*t.Type.BlockBytes(), len(data))]
-		dst := values[:len(src)/t.Type.BlockBytes()*t.Type.BlockSize()]
-		if err := format.Dequantize(dst, src, t.Type); err != nil {
-			return fmt.Errorf("tensor %s: %w", t.Name, err)
-		}
-		for i, v := range dst {
-			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-				block := at + i/t.Type.BlockSize()*t.Type.BlockBytes()
-				err := m.src.TensorError(t.Name, fmt.Sprintf("a weight is %v", v)).(*format.Error)
-				err.Offset += int64(block)
+		for at := 0; at < len(data); at += step {
+			if err := ctx.Err(); err != nil {
 				return err
 			}
+			src := data[at:min(at+step, len(data))]
+			dst := values[:len(src)/t.Type.BlockBytes()*t.Type.BlockSize()]
+			if err := format.Dequantize(dst, src, t.Type); err != nil {
+				return fmt.Errorf("tensor %s: %w", t.Name, err)
+			}
+			for i, v := range dst {
+				if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+					block := at + i/t.Type.BlockSize()*t.Type.BlockBytes()
+					err := m.src.TensorError(t.Name, fmt.Sprintf("a weight is %v", v)).(*format.Error)
+					err.Offset += from + int64(block)
+					return err
+				}
+			}
 		}
-	}
-	if m.streamed {
-		m.src.Forget(t.Part, t.Offset+int64(forgotten), t.Size-int64(forgotten))
 	}
 	return nil
 }

@@ -164,31 +164,24 @@ func weightBytes(blocks []plan.Block) (n int64) {
 // caller's, reads the pinned vectors and then pages all weights in, or reads those
 // that stay, telling progress (which may be nil) how far it is.
 func (m *Model) Start(pool *workers.Pool, progress func(done, total int64)) error {
-	if err := m.exec.start(pool); err != nil {
-		return err
-	}
 	if m.streamed {
-		m.forget()
 		s, err := loader.NewStream(m.src, m.order, m.layout)
 		if err != nil {
 			return err
 		}
 		m.load, m.stream = s, s
+		m.src.ForgetHead()
 	}
-	return m.load.Warm(progress)
-}
-
-// forget gives back the memory that holds what was read through the mapping: the
-// metadata and the vectors.
-func (m *Model) forget() {
-	m.src.ForgetHead()
-	for _, s := range m.Plan.Steps {
-		for _, v := range s.V {
-			if v != nil {
-				m.src.Forget(v.Part, v.Offset, v.Size)
-			}
-		}
+	if err := m.exec.start(pool); err != nil {
+		return err
 	}
+	if err := m.load.Warm(progress); err != nil {
+		return err
+	}
+	if m.streamed {
+		m.src.ForgetHead() // what the system was still reading ahead the first time
+	}
+	return nil
 }
 
 // Close frees what the model itself holds; the source and the pool stay open.
@@ -213,9 +206,24 @@ func product(t format.Tensor) (*kernels.Product, bool) { return kernels.ProductO
 // vectorOf returns a small tensor as float32.
 func (m *Model) vectorOf(t format.Tensor) ([]float32, error) {
 	dst := make([]float32, t.Size/int64(t.Type.BlockBytes())*int64(t.Type.BlockSize()))
-	err := m.src.Protect(func() error { return format.Dequantize(dst, m.src.Data(t), t.Type) })
+	err := m.src.Protect(func() error {
+		src, err := m.read(t, 0, t.Size)
+		if err != nil {
+			return err
+		}
+		return format.Dequantize(dst, src, t.Type)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("tensor %s: %w", t.Name, err)
 	}
 	return dst, nil
+}
+
+// read returns size bytes of a tensor from byte at on, in the mapping where the
+// model is not streamed.
+func (m *Model) read(t format.Tensor, at, size int64) ([]byte, error) {
+	if m.stream != nil {
+		return m.stream.Read(loader.Extent{Part: t.Part, Offset: t.Offset + at, Size: size})
+	}
+	return m.src.Data(t)[at:][:size], nil
 }
