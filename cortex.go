@@ -158,7 +158,7 @@ func (m *Model) layOut(o Options) error {
 	}
 	m.plan = Plan{ContextLength: context, BatchSize: m.model.Batch(), Threads: o.Threads}
 	if m.model.Streamed() {
-		l := m.model.Stream(o.MemoryLimit-m.fixedBytes(o.Threads)-m.sessionBytes(context)+m.model.Layout.Weights, ringBytes)
+		l := m.model.Stream(o.MemoryLimit-m.fixedBytes(o.Threads)-o.sessions()*m.sessionBytes(context)+m.model.Layout.Weights, ringBytes)
 		m.plan.Streamed, m.plan.StreamedPerToken = true, m.model.StreamedPerPass(1)
 		m.plan.PinnedBytes, m.plan.RingBytes = l.PinnedBytes, l.RingBytes()
 	}
@@ -169,7 +169,7 @@ func (m *Model) layOut(o Options) error {
 		}
 	}
 	m.plan.MemoryLimit = o.MemoryLimit
-	for _, it := range append(m.fixed(o.Threads), cache.Item{Name: memKV, Bytes: m.sessionBytes(m.plan.ContextLength)}) {
+	for _, it := range append(m.fixed(o.Threads), cache.Item{Name: memKV, Bytes: o.sessions() * m.sessionBytes(m.plan.ContextLength)}) {
 		m.plan.Memory = append(m.plan.Memory, MemoryItem(it))
 	}
 	m.plan.Layers = m.model.Layers
@@ -228,7 +228,7 @@ func (m *Model) fit(o Options, streamBlock int64) (context int, err error) {
 		}
 		need := int64(0)
 		for context = most; context >= least; context = shorter(context, least) {
-			need = m.fixedBytes(o.Threads) + m.sessionBytes(context)
+			need = m.fixedBytes(o.Threads) + o.sessions()*m.sessionBytes(context)
 			wish := need + m.model.Layout.Fair - m.model.Layout.Weights
 			if wish <= o.MemoryLimit || need <= o.MemoryLimit && last && context == least {
 				return context, nil

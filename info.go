@@ -125,7 +125,7 @@ type Plan struct {
 	Streamed         bool
 	PinnedBytes      int64 // weights that stay in memory
 	RingBytes        int64 // buffers through which the others pass
-	StreamedPerToken int64 // read from the file for one generated token
+	StreamedPerToken int64 // at most read from the file for one generated token, in whole pages
 }
 
 // Total returns the bytes of all parts of the layout.
@@ -145,7 +145,7 @@ func (p Plan) String() string {
 	fmt.Fprintf(&b, "%-18s %12s of %s\n", "total", FormatBytes(p.Total()), FormatBytes(p.MemoryLimit))
 	fmt.Fprintf(&b, "%-18s %12s\n", "read per token", FormatBytes(p.BytesPerToken))
 	if p.Streamed {
-		fmt.Fprintf(&b, "%-18s %12s\n", "of it streamed", FormatBytes(p.StreamedPerToken))
+		fmt.Fprintf(&b, "%-18s %12s\n", "streamed per token", FormatBytes(p.StreamedPerToken))
 	}
 	fmt.Fprintf(&b, "%d layers in %d steps, context of %d tokens, batches of %d, %d threads\n",
 		p.Layers, p.Steps, p.ContextLength, p.BatchSize, p.Threads)

@@ -17,6 +17,12 @@ type Options struct {
 	// Weights that have no room are read from the disk again and again.
 	MemoryLimit int64
 
+	// Sessions is the number of sessions that there is to be room for at once,
+	// those of Generate and Embed included. 0 means 1. More can be opened as
+	// long as the limit has room for them; a model whose weights are read from
+	// the disk again and again uses up what the named number leaves.
+	Sessions int
+
 	// Threads is the number of workers. 0 means the processors that the
 	// process has been granted: affinity and cgroup quota are honoured.
 	Threads int
@@ -36,11 +42,13 @@ type Options struct {
 	KVType KVType
 
 	// Progress, if not nil, is called while the model is being opened, from
-	// the goroutine that called Open.
+	// the goroutine that called Open. Its bytes are those of the weights that
+	// stay in memory.
 	Progress func(Progress)
 
 	// Logger, if not nil, is told what may be of interest: tensors that are
-	// not used, a context that is shorter than the model allows.
+	// not used, a context that is shorter than the model allows, weights that
+	// have no room.
 	Logger *slog.Logger
 }
 
@@ -67,6 +75,7 @@ func (o *Options) check() error {
 		"Threads":       int64(o.Threads),
 		"ContextLength": int64(o.ContextLength),
 		"BatchSize":     int64(o.BatchSize),
+		"Sessions":      int64(o.Sessions),
 	} {
 		if v < 0 {
 			return fmt.Errorf("%w: %s is negative", ErrOptions, name)
@@ -77,15 +86,21 @@ func (o *Options) check() error {
 		return fmt.Errorf("%w: %d threads, at most %d", ErrOptions, o.Threads, maxThreads)
 	case o.ContextLength > maxContext:
 		return fmt.Errorf("%w: a context of %d tokens, at most %d", ErrOptions, o.ContextLength, maxContext)
+	case o.Sessions > maxSessions:
+		return fmt.Errorf("%w: %d sessions, at most %d", ErrOptions, o.Sessions, maxSessions)
 	case o.KVType > KVQ8:
 		return fmt.Errorf("%w: unknown KVType %d", ErrOptions, o.KVType)
 	}
 	return nil
 }
 
+// sessions is the number of sessions that there is to be room for.
+func (o *Options) sessions() int64 { return int64(max(1, o.Sessions)) }
+
 const (
-	maxThreads = 1024
-	maxContext = 1 << 24
+	maxThreads  = 1024
+	maxContext  = 1 << 24
+	maxSessions = 1 << 16
 )
 
 // Stage is what a [Progress] report is about.

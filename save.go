@@ -168,8 +168,11 @@ func (m *Model) fingerprint() (sum []byte, err error) {
 		h := sha256.New()
 		fmt.Fprintf(h, "%+v %v\n", m.model.Config, m.kvType)
 		for _, t := range m.src.Tensors {
-			data := m.src.Data(t)
-			fmt.Fprintf(h, "%+v %x\n", t, data[:min(len(data), 64)])
+			first, err := m.model.Read(t, 0, min(t.Size, 64))
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(h, "%+v %x\n", t, first)
 		}
 		sum = h.Sum(nil)
 		return nil

@@ -60,6 +60,16 @@ func (m *Model) NewSession() (*Session, error) {
 	return s, nil
 }
 
+// noRoom is the error of a session that the memory limit has no room for.
+func (m *Model) noRoom(size int64) error {
+	e := &MemoryError{Limit: m.budget.Limit(), Need: m.budget.Used() + size, What: "another session"}
+	if m.plan.Streamed { // its weights take whatever Options leave them
+		e.Need += m.model.Layout.Weights - m.plan.PinnedBytes - m.plan.RingBytes
+		e.What = "another session, counted in Options.Sessions,"
+	}
+	return e
+}
+
 func (m *Model) newSession() (*Session, error) {
 	if err := m.life.enter(); err != nil {
 		return nil, err
@@ -67,7 +77,7 @@ func (m *Model) newSession() (*Session, error) {
 	defer m.life.leave()
 	size := m.sessionBytes(m.plan.ContextLength)
 	if m.budget.Reserve(memKV, size) != nil {
-		return nil, &MemoryError{Limit: m.budget.Limit(), Need: m.budget.Used() + size, What: "another session"}
+		return nil, m.noRoom(size)
 	}
 	kv, err := m.model.NewKV(m.plan.ContextLength, model.KVType(m.kvType))
 	if err != nil {

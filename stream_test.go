@@ -1,6 +1,7 @@
 package cortex_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -70,7 +71,7 @@ func TestStreamedModel(t *testing.T) {
 		require.True(t, p.Streamed)
 		require.Contains(t, p.Memory, cortex.MemoryItem{Name: "pinned weights", Bytes: p.PinnedBytes})
 		require.Contains(t, p.Memory, cortex.MemoryItem{Name: "streaming ring", Bytes: p.RingBytes})
-		require.Contains(t, p.String(), "of it streamed")
+		require.Contains(t, p.String(), "streamed per token")
 		require.Less(t, p.StreamedPerToken, p.BytesPerToken)
 
 		o.MemoryLimit = low - 1
@@ -125,6 +126,48 @@ func TestStreamedModelIsTruncated(t *testing.T) {
 	require.Equal(t, filepath.Base(path), filepath.Base(e.File))
 	require.NotEmpty(t, e.Tensor)
 	require.NoError(t, m.Close())
+}
+
+// A streamed model has room for the sessions that the options name, and says what
+// one more would need.
+func TestSessionsOfStreamedModel(t *testing.T) {
+	path := larger(t, false, 1)
+	o := cortex.Options{Threads: 1, ContextLength: 256, BatchSize: 32, Sessions: 2}
+	o.MemoryLimit = least(t, path, o) + 8<<20
+	open := func() (*cortex.Model, []*cortex.Session, error) {
+		m, err := cortex.Open(path, &o)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, m.Close()) })
+		require.True(t, m.Plan().Streamed)
+		var sessions []*cortex.Session
+		for range o.Sessions {
+			s, err := m.NewSession()
+			require.NoError(t, err)
+			sessions = append(sessions, s)
+		}
+		s, err := m.NewSession()
+		require.Nil(t, s)
+		return m, sessions, err
+	}
+	_, _, err := open()
+	var e *cortex.MemoryError
+	require.ErrorAs(t, err, &e)
+	require.ErrorContains(t, err, "Options.Sessions")
+	require.LessOrEqual(t, e.Need, o.MemoryLimit, "the pinned weights could make room")
+
+	o.Sessions, o.MemoryLimit = 3, max(e.Need, o.MemoryLimit)
+	m, sessions, err := open()
+	require.ErrorIs(t, err, cortex.ErrMemoryLimit)
+	require.NoError(t, sessions[0].Eval(context.Background(), []int32{1, 2, 3}, 0, nil))
+	var saved bytes.Buffer
+	require.NoError(t, sessions[0].Save(&saved))
+	require.NoError(t, sessions[1].Restore(&saved))
+	require.Equal(t, 3, sessions[1].Len())
+	require.LessOrEqual(t, m.Stats().MemoryPeak, o.MemoryLimit)
+
+	o.Sessions = -1
+	_, err = cortex.Open(path, &o)
+	require.ErrorIs(t, err, cortex.ErrOptions)
 }
 
 func TestBytesAreNotStreamed(t *testing.T) {

@@ -26,12 +26,12 @@ func newDirectFile(f *os.File) *directFile {
 // read fills b, of which need bytes must be there, from offset on. It returns
 // how many bytes could be read, at least need if there is no error.
 func (d *directFile) read(b []byte, offset int64, need int) (int, error) {
-	direct := !d.buffered.Load()
 	n, err := d.ReadAt(b, offset)
-	if direct && n == 0 && errors.Is(err, syscall.EINVAL) {
-		// Some file systems refuse direct reads only when they come.
-		d.buffered.Store(true)
+	if n < need && errors.Is(err, syscall.EINVAL) {
+		// Some file systems refuse direct reads only when they come, or those that go on
+		// behind a short one. Others may be reading meanwhile: they come here too.
 		setDirect(d.file, false)
+		d.buffered.Store(true)
 		n, err = d.ReadAt(b, offset)
 	}
 	if d.buffered.Load() {
@@ -40,7 +40,7 @@ func (d *directFile) read(b []byte, offset int64, need int) (int, error) {
 	switch {
 	case n >= need: // the span may reach beyond the end of the file
 		return n, nil
-	case err == nil, errors.Is(err, io.EOF), n > 0 && errors.Is(err, syscall.EINVAL): // going on behind the end is not aligned
+	case err == nil, errors.Is(err, io.EOF):
 		return n, ErrTruncated
 	}
 	return n, err

@@ -21,7 +21,7 @@ import (
 // directFile), and nothing is read through the mapping.
 //
 // Acquire, Release, Repeat and Lookup are for one goroutine at a time. Close may be
-// called from any.
+// called from any, but not during Warm, Lookup or Read.
 type Stream struct {
 	src    *Source
 	order  []Extent
@@ -203,7 +203,7 @@ func (s *Stream) Repeat(from, times int) {
 	}
 	switch {
 	case s.pos == s.asked.from && times == 0:
-		s.pos = 0
+		s.pos, s.todo = 0, repeat{len(s.cycle), 1}
 	case s.pos <= s.asked.from:
 		s.todo = s.asked
 	} // otherwise the ring is ahead of that, and Acquire sets it right

@@ -71,5 +71,5 @@ func TestStreamLeavesThePageCacheAlone(t *testing.T) {
 		require.NoError(t, s.walk())
 	}
 	s.settled(t)
-	require.Less(t, p.cached(t), len(p.data)/2, "not more than the system reads ahead")
+	require.Less(t, p.cached(t), len(p.data)/4*3, "not more than the system reads ahead, which may be 8 MiB and what it is reading")
 }

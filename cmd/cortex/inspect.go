@@ -113,9 +113,9 @@ type planJSON struct {
 	Steps            int          `json:"steps"`
 	BytesPerToken    int64        `json:"bytes_per_token"`
 	Streamed         bool         `json:"streamed"`
-	PinnedBytes      int64        `json:"pinned_bytes"`       // of a streamed model, likewise:
-	RingBytes        int64        `json:"ring_bytes"`         // buffers
-	StreamedPerToken int64        `json:"streamed_per_token"` // read from the file
+	PinnedBytes      int64        `json:"pinned_bytes"`       // weights that stay in memory; 0 if not streamed
+	RingBytes        int64        `json:"ring_bytes"`         // buffers; likewise
+	StreamedPerToken int64        `json:"streamed_per_token"` // at most read from the file; likewise
 }
 
 type memoryJSON struct {

@@ -32,7 +32,7 @@ func (m *Model) damageOf(ctx context.Context, t format.Tensor) error {
 	step := blocks * t.Type.BlockBytes()
 	piece := int64(max(1, (1<<20)/step) * step)
 	for from := int64(0); from < t.Size; from += piece {
-		data, err := m.read(t, from, min(piece, t.Size-from))
+		data, err := m.Read(t, from, min(piece, t.Size-from))
 		if err != nil {
 			return err
 		}

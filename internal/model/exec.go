@@ -1,6 +1,7 @@
 package model
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -40,6 +41,7 @@ type exec struct {
 	ahead   atomic.Pointer[ahead] // what idle workers fetch
 
 	// The pass, and the step of it that is being run.
+	ctx    context.Context
 	kv     *KV
 	ids    []int32
 	pos    int // position of the first token
@@ -349,6 +351,9 @@ func (e *exec) multiply(s *step) error {
 		return err
 	}
 	for i := range s.rounds {
+		if err := e.ctx.Err(); err != nil {
+			return err // a round may wait for the disk
+		}
 		if err := e.runRound(&s.rounds[i]); err != nil {
 			return err
 		}
@@ -401,6 +406,9 @@ func (e *exec) embedTile(_, _ int) {
 	e.looked = nil
 	w, size := &e.step.W[0], int64(e.step.mats[0].rowBytes)
 	for t := range e.n {
+		if e.looked = e.ctx.Err(); e.looked != nil {
+			return
+		}
 		row, err := e.m.load.Lookup(w.Block, int64(e.ids[t])*size, size)
 		if err != nil {
 			e.looked = err

@@ -69,7 +69,7 @@ func (m *Model) batch(ctx context.Context, kv *KV, p *Pass, from, to int) error 
 		return ctx.Err()
 	}
 	e := m.exec
-	e.kv, e.ids, e.pos, e.n = kv, p.IDs[from:to], kv.n, to-from
+	e.ctx, e.kv, e.ids, e.pos, e.n = ctx, kv, p.IDs[from:to], kv.n, to-from
 	e.many = tilingFor(len(p.IDs)) // of the whole pass, so that batches do not change the result
 	dim := m.RoPE.Dim
 	for t := range e.n {

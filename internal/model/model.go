@@ -131,8 +131,9 @@ func (m *Model) Stream(memory, ring int64) loader.StreamLayout {
 // Streamed reports whether weights are streamed.
 func (m *Model) Streamed() bool { return m.streamed }
 
-// StreamedPerPass returns how many bytes are read from the file for one pass of n
-// tokens, as long as there is nothing to be read in vain.
+// StreamedPerPass returns how many bytes are at most read from the file for one pass
+// of n tokens, as long as there is nothing to be read in vain: the spans of rows
+// that are looked up count as if they lay as badly as possible.
 func (m *Model) StreamedPerPass(n int) int64 {
 	return m.layout.PassBytes + int64(n)*m.layout.RowBytes
 }
@@ -207,7 +208,7 @@ func product(t format.Tensor) (*kernels.Product, bool) { return kernels.ProductO
 func (m *Model) vectorOf(t format.Tensor) ([]float32, error) {
 	dst := make([]float32, t.Size/int64(t.Type.BlockBytes())*int64(t.Type.BlockSize()))
 	err := m.src.Protect(func() error {
-		src, err := m.read(t, 0, t.Size)
+		src, err := m.Read(t, 0, t.Size)
 		if err != nil {
 			return err
 		}
@@ -219,9 +220,9 @@ func (m *Model) vectorOf(t format.Tensor) ([]float32, error) {
 	return dst, nil
 }
 
-// read returns size bytes of a tensor from byte at on, in the mapping where the
+// Read returns size bytes of a tensor from byte at on, in the mapping where the
 // model is not streamed.
-func (m *Model) read(t format.Tensor, at, size int64) ([]byte, error) {
+func (m *Model) Read(t format.Tensor, at, size int64) ([]byte, error) {
 	if m.stream != nil {
 		return m.stream.Read(loader.Extent{Part: t.Part, Offset: t.Offset + at, Size: size})
 	}
