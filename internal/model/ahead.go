@@ -14,8 +14,8 @@ import (
 // ahead is what is fetched before a product: the beginning of each worker's share
 // of the weights.
 type ahead struct {
-	pieces [][][]byte     // by worker
-	next   []atomic.Int32 // by worker: its first piece that nobody has fetched
+	weights [][]byte       // by worker
+	next    []atomic.Int32 // by worker: its first piece that nobody has fetched
 }
 
 const (
@@ -47,27 +47,25 @@ func (e *exec) planAhead() error {
 	return nil
 }
 
-// beginnings cuts the beginnings of the workers' shares of a product into pieces.
+// beginnings returns the beginnings of the workers' shares of a product, as far as
+// they lie in one matrix.
 func (e *exec) beginnings(s *step) (*ahead, error) {
 	n := e.pool.Workers()
-	a := &ahead{pieces: make([][][]byte, n), next: make([]atomic.Int32, n)}
+	a := &ahead{weights: make([][]byte, n), next: make([]atomic.Int32, n)}
 	r := &s.rounds[0] // the only one
 	for w := range n {
 		tile, end := e.pool.Share(w, r.tiles[oneByOne])
-		for left := aheadBytes; tile < end && left > 0; tile++ {
-			b, from, to := r.tile(tile, oneByOne)
-			data, err := e.m.load.Acquire(b.index)
-			if err != nil {
-				return nil, err
-			}
-			data = data[from*b.rowBytes : to*b.rowBytes]
-			for ; len(data) > 0 && left > 0; left -= pieceBytes {
-				size := min(len(data), pieceBytes)
-				a.pieces[w] = append(a.pieces[w], data[:size])
-				data = data[size:]
-			}
-			e.m.load.Release(b.index)
+		if tile == end {
+			continue
 		}
+		b, from, _ := r.tile(tile, oneByOne)
+		data, err := e.m.load.Acquire(b.index)
+		if err != nil {
+			return nil, err
+		}
+		data = data[from*b.rowBytes:]
+		a.weights[w] = data[:min(len(data), aheadBytes)]
+		e.m.load.Release(b.index)
 	}
 	return a, nil
 }
@@ -93,12 +91,12 @@ func (m *Model) Ahead(worker int) bool {
 }
 
 func (a *ahead) fetch(worker int) bool {
-	pieces, next := a.pieces[worker], &a.next[worker]
-	if int(next.Load()) >= len(pieces) {
+	weights, next := a.weights[worker], &a.next[worker]
+	if int(next.Load())*pieceBytes >= len(weights) {
 		return false
 	}
-	if i := int(next.Add(1)) - 1; i < len(pieces) {
-		kernels.Prefetch(pieces[i])
+	if at := int(next.Add(1)-1) * pieceBytes; at < len(weights) {
+		kernels.Prefetch(weights[at:min(at+pieceBytes, len(weights))])
 	}
 	return true
 }
