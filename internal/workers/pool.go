@@ -92,8 +92,7 @@ func New(n int, idle func(worker int) bool) *Pool {
 	p.caller.init(func() bool { return p.left.Load() == 0 }, func() bool { return idle(0) })
 	p.stopped.Add(n - 1)
 	for i := range p.helpers {
-		own := &p.shares[i+1]
-		p.helpers[i].init(func() bool { return own.todo.Load() > 0 || p.closed.Load() }, func() bool { return idle(i + 1) })
+		p.helpers[i].init(p.wanted, func() bool { return idle(i + 1) })
 		go p.help(i + 1)
 	}
 	return p
@@ -145,14 +144,16 @@ func (p *Pool) Run(tiles int, fn func(tile, worker int)) (err error) {
 	p.spin.Store(runtime.GOMAXPROCS(0) > len(p.helpers) && runtime.NumCPU() > len(p.helpers))
 	p.left.Store(int64(tiles))
 	for w := range p.shares {
-		from, to := p.Share(w, tiles)
-		if from == to {
-			continue
+		if from, to := p.Share(w, tiles); to > from {
+			p.shares[w].end = to
+			p.shares[w].todo.Store(int64(to - from))
 		}
-		p.shares[w].end = to
-		p.shares[w].todo.Store(int64(to - from))
-		if w > 0 {
-			p.helpers[w-1].wake()
+	}
+	// Only now, because whoever is woken may find his own share taken by one who came late from the last job, and then
+	// must see all the others.
+	for w := range p.helpers {
+		if from, to := p.Share(w+1, tiles); to > from {
+			p.helpers[w].wake()
 		}
 	}
 
@@ -181,6 +182,16 @@ func (p *Pool) help(worker int) {
 		p.work(worker)
 		p.helpers[worker-1].wait(&p.spin)
 	}
+}
+
+// wanted reports whether the pool's own workers have a reason to be awake.
+func (p *Pool) wanted() bool {
+	for w := range p.shares {
+		if p.shares[w].todo.Load() > 0 {
+			return true
+		}
+	}
+	return p.closed.Load()
 }
 
 // work runs tiles as long as there are any. It recovers panics.
