@@ -1,9 +1,9 @@
 package model
 
 import (
+	"slices"
 	"sync/atomic"
 
-	"github.com/cortexsdr/cortex/internal/plan"
 	"github.com/cortexsdr/cortex/kernels"
 )
 
@@ -29,22 +29,24 @@ const (
 // planAhead tells every step which weights to fetch: those of the product that
 // follows, or of the next token's first. It is for weights that are all resident.
 func (e *exec) planAhead() error {
-	var next *ahead
-	for range 2 { // the second time round the last steps know the first product
-		for i := len(e.steps) - 1; i >= 0; i-- {
-			s := &e.steps[i]
-			s.ahead = next
-			if s.Op != plan.MatMul && s.Op != plan.MatMulAdd {
-				continue
-			}
-			a, err := e.beginnings(s)
-			if err != nil {
-				return err
-			}
-			next = a
+	isProduct := func(s step) bool { return len(s.rounds) > 0 }
+	first := slices.IndexFunc(e.steps, isProduct)
+	if first < 0 {
+		return nil
+	}
+	start, err := e.beginnings(&e.steps[first])
+	next := start
+	for i := len(e.steps) - 1; i >= 0 && err == nil; i-- {
+		s := &e.steps[i]
+		s.ahead = next
+		switch {
+		case i == first:
+			next = start
+		case isProduct(*s):
+			next, err = e.beginnings(s)
 		}
 	}
-	return nil
+	return err
 }
 
 // beginnings returns the beginnings of the workers' shares of a product, as far as

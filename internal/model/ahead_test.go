@@ -40,6 +40,8 @@ func TestAhead(t *testing.T) {
 		}
 	}
 
+	require.Same(t, e.steps[0].ahead, e.steps[len(e.steps)-1].ahead, "what is fetched after a token is not fetched again before the next")
+
 	kv := newKV(t, m, 8, KVF16)
 	logitsOf(t, m, kv, []int32{1}, 1)
 	a := e.ahead.Load()
