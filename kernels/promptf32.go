@@ -19,28 +19,33 @@ const (
 	f32SumBytes   = 4 * f32PanelRows * f32Vectors // of a panel
 )
 
-var packingF32x6 = &packing{
-	name:  "f32x6",
-	group: f32Group,
-	bytes: func(m, n int) int64 { return 4 * int64(ceil(m, f32Group)) * f32Group * int64(n) },
-	pack:  packF32x6,
-}
+var packingF32x6 = floatPacking("f32x6", f32Group, f32Depth)
 
-func packF32x6(dst []byte, x []float32, m, n, from, to int) {
-	packed, groups := viewF32(dst), ceil(m, f32Group)
-	for k := 0; k < n; k += f32Depth {
-		values := min(f32Depth, n-k)
-		for t := from; t < to; t += f32Group {
-			group := packed[(groups*k+t/f32Group*values)*f32Group:][:values*f32Group]
-			if to-t < f32Group {
-				clear(group)
-			}
-			for i := range min(f32Group, to-t) {
-				for j, v := range x[(t+i)*n+k:][:values] {
-					group[j*f32Group+i] = v
+// floatPacking packs float32 vectors as they are:
+//
+//	packed:  [depth of n][group vectors][value][vector 0..group-1]
+func floatPacking(name string, group, depth int) *packing {
+	return &packing{
+		name:  name,
+		group: group,
+		bytes: func(m, n int) int64 { return 4 * int64(ceil(m, group)) * int64(group) * int64(n) },
+		pack: func(dst []byte, x []float32, m, n, from, to int) {
+			packed, groups := viewF32(dst), ceil(m, group)
+			for k := 0; k < n; k += depth {
+				values := min(depth, n-k)
+				for t := from; t < to; t += group {
+					vectors := packed[(groups*k+t/group*values)*group:][:values*group]
+					if to-t < group {
+						clear(vectors)
+					}
+					for i := range min(group, to-t) {
+						for j, v := range x[(t+i)*n+k:][:values] {
+							vectors[j*group+i] = v
+						}
+					}
 				}
 			}
-		}
+		},
 	}
 }
 

@@ -18,30 +18,7 @@ const (
 	wideEdge  = wideGroup * wideRows // where there are fewer rows or vectors, results go here first
 )
 
-var packingF32x12 = &packing{
-	name:  "f32x12",
-	group: wideGroup,
-	bytes: func(m, n int) int64 { return 4 * int64(ceil(m, wideGroup)) * wideGroup * int64(n) },
-	pack:  packF32x12,
-}
-
-func packF32x12(dst []byte, x []float32, m, n, from, to int) {
-	packed, groups := viewF32(dst), ceil(m, wideGroup)
-	for k := 0; k < n; k += wideDepth {
-		values := min(wideDepth, n-k)
-		for t := from; t < to; t += wideGroup {
-			group := packed[(groups*k+t/wideGroup*values)*wideGroup:][:values*wideGroup]
-			if to-t < wideGroup {
-				clear(group)
-			}
-			for i := range min(wideGroup, to-t) {
-				for j, v := range x[(t+i)*n+k:][:values] {
-					group[j*wideGroup+i] = v
-				}
-			}
-		}
-	}
-}
+var packingF32x12 = floatPacking("f32x12", wideGroup, wideDepth)
 
 // A wideGEMM says how float weights are multiplied.
 type wideGEMM struct {
