@@ -60,7 +60,7 @@ func prepare(src *loader.Source, opt *Options) (*Model, Options, error) {
 	}
 	m := &Model{src: src, kvType: o.KVType, sessions: map[*Session]struct{}{}}
 	err := src.Protect(func() (err error) {
-		if m.tok, err = tokenizer.FromGGUF(src.File); err != nil {
+		if m.tok, err = tokenizer.FromGGUF(src.Metadata); err != nil {
 			return err
 		}
 		return m.layOut(o)

@@ -15,7 +15,10 @@ import (
 // the tensors and metadata they describe. A Source is safe for concurrent use;
 // Close must come after the last use of its bytes.
 type Source struct {
-	*gguf.File
+	Format string // and its version: "GGUF version 3"
+	*gguf.Metadata
+	format.Table
+
 	parts []part
 }
 
@@ -99,17 +102,27 @@ func (s *Source) mapPart(path string) error {
 	return nil
 }
 
-func (s *Source) parse() (err error) {
+func (s *Source) parse() error {
 	parts := make([]gguf.Part, len(s.parts))
 	for i, p := range s.parts {
 		parts[i] = gguf.Part{Name: p.name, Data: p.data}
 	}
-	s.File, err = gguf.Parse(parts...)
-	return err
+	f, err := gguf.Parse(parts...)
+	if err != nil {
+		return err
+	}
+	s.Format, s.Metadata, s.Table = fmt.Sprintf("GGUF version %d", f.Version), f.Metadata, f.Table
+	return nil
 }
 
 // Name returns the name of the first part, as it was opened.
 func (s *Source) Name() string { return s.parts[0].name }
+
+// Data returns the bytes of one of the tensors.
+func (s *Source) Data(t format.Tensor) []byte {
+	end := t.Offset + t.Size
+	return s.parts[t.Part].data[t.Offset:end:end]
+}
 
 // Size returns the bytes of all parts.
 func (s *Source) Size() (n int64) {
@@ -142,11 +155,9 @@ func (s *Source) Fault(addr uintptr) error {
 // errorAt returns the error that says what is wrong at an offset of a part.
 func (s *Source) errorAt(part int, offset int64, err error) *Error {
 	e := &Error{File: s.parts[part].name, Offset: offset, Err: err}
-	if s.File != nil {
-		for _, t := range s.Tensors {
-			if t.Part == part && t.Offset <= offset && offset < t.Offset+t.Size {
-				e.Tensor = t.Name
-			}
+	for _, t := range s.Tensors {
+		if t.Part == part && t.Offset <= offset && offset < t.Offset+t.Size {
+			e.Tensor = t.Name
 		}
 	}
 	return e

@@ -56,7 +56,7 @@ head only, and also describes models that cannot be run.`,
 type inspectJSON struct {
 	File     string         `json:"file"`
 	Bytes    int64          `json:"bytes"`
-	Version  uint32         `json:"gguf_version"`
+	Format   string         `json:"format"` // with its version
 	Model    *modelJSON     `json:"model,omitempty"`
 	Metadata []metadataJSON `json:"metadata"`
 	Tensors  []tensorJSON   `json:"tensors"`
@@ -162,7 +162,7 @@ func (f *inspectFlags) run(cmd *cobra.Command) error {
 
 // describe lists what is in the file.
 func (f *inspectFlags) describe(src *loader.Source) *inspectJSON {
-	r := &inspectJSON{File: src.Name(), Bytes: src.Size(), Version: src.Version}
+	r := &inspectJSON{File: src.Name(), Bytes: src.Size(), Format: src.Format}
 	for _, key := range src.Keys() {
 		v, _ := src.Get(key)
 		m := metadataJSON{Key: key, Type: v.Type().String(), text: v.String()}
@@ -244,7 +244,7 @@ func newPlanJSON(p cortex.Plan) *planJSON {
 // write writes all of it for people.
 func (r *inspectJSON) write(out io.Writer, plan cortex.Plan) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s: GGUF version %d, %s\n", r.File, r.Version, cortex.FormatBytes(r.Bytes))
+	fmt.Fprintf(w, "%s: %s, %s\n", r.File, r.Format, cortex.FormatBytes(r.Bytes))
 	if m := r.Model; m != nil {
 		fmt.Fprintf(w, "%s, %s architecture, %s parameters, %.2f bits per weight\n", m.Name, m.Architecture, count(m.Parameters), m.BitsPerWeight)
 		fmt.Fprintf(w, "%d layers of width %d, %d heads, %d key-value heads, feed-forward %d, vocabulary %d, trained for %d tokens\n",

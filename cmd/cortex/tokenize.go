@@ -69,7 +69,7 @@ func (f *tokenizeFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	defer src.Close()
 	var t *tokenizer.Tokenizer
-	if err := src.Protect(func() (err error) { t, err = tokenizer.FromGGUF(src.File); return err }); err != nil {
+	if err := src.Protect(func() (err error) { t, err = tokenizer.FromGGUF(src.Metadata); return err }); err != nil {
 		return err
 	}
 	ids := t.Encode(nil, text, tokenizer.EncodeOptions{AddSpecial: !f.noBOS, ParseSpecial: !f.noParseSpecial})

@@ -33,21 +33,21 @@ type header struct {
 	scanner  // stands at the first tensor description after parseHeader
 	version  uint32
 	nTensors int
-	keys     []entry
-	keyAt    map[string]int
+	meta     *Metadata
 }
 
 // scanner reads a file from front to back and never past its end.
 type scanner struct {
 	file        string
 	data        []byte
+	base        int64 // where in the file data begins
 	pos         int
 	tensor, key string // what is being read, for error messages
 }
 
 // errorf returns an error of the given kind about the byte at.
 func (s *scanner) errorf(kind error, at int, text string, args ...any) error {
-	return &format.Error{File: s.file, Tensor: s.tensor, Key: s.key, Offset: int64(at), Detail: fmt.Sprintf(text, args...), Err: kind}
+	return &format.Error{File: s.file, Tensor: s.tensor, Key: s.key, Offset: s.base + int64(at), Detail: fmt.Sprintf(text, args...), Err: kind}
 }
 
 // malformed returns an ErrFormat about the byte at.
@@ -122,7 +122,7 @@ func (s *scanner) name(what string) (string, error) {
 
 // parseHeader reads the fixed header and the metadata.
 func parseHeader(p Part) (*header, error) {
-	h := &header{scanner: scanner{file: p.Name, data: p.Data}, keyAt: map[string]int{}}
+	h := &header{scanner: scanner{file: p.Name, data: p.Data}}
 	m, err := h.bytes(uint64(len(magic)), "magic number")
 	if err != nil {
 		return nil, err
@@ -151,14 +151,23 @@ func parseHeader(p Part) (*header, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := h.parseKeys(nKeys); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// parseKeys reads and checks n keys with their values.
+func (h *header) parseKeys(n int) error {
+	h.meta = &Metadata{file: h.file, keyAt: map[string]int{}}
 	// Nothing is allocated by the counts: remaining bytes include the tensor data, which may be huge.
-	for range nKeys {
+	for range n {
 		if err := h.parseKey(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	h.key = ""
-	return h, nil
+	return nil
 }
 
 // parseKey reads and checks one key and its value.
@@ -170,7 +179,7 @@ func (h *header) parseKey() error {
 		return err
 	}
 	h.key = key
-	if _, ok := h.keyAt[key]; ok {
+	if _, ok := h.meta.keyAt[key]; ok {
 		return h.malformed(at, "duplicate key")
 	}
 	typ, err := h.valueType()
@@ -182,8 +191,8 @@ func (h *header) parseKey() error {
 		return err
 	}
 	v, _ := cutValue(h.data[start:h.pos], typ)
-	h.keyAt[key] = len(h.keys)
-	h.keys = append(h.keys, entry{key: key, value: v, at: start})
+	h.meta.keyAt[key] = len(h.meta.keys)
+	h.meta.keys = append(h.meta.keys, entry{key: key, value: v, at: h.base + int64(start)})
 	return nil
 }
 
@@ -244,22 +253,12 @@ func (h *header) checkValues(t ValueType, n, depth int) error {
 
 // uint returns a key's integer, or def if there is no such key.
 func (h *header) uint(key string, def uint64) (uint64, error) {
-	i, ok := h.keyAt[key]
-	if !ok {
-		return def, nil
-	}
-	e := h.keys[i]
-	n, ok := e.value.Uint()
-	if !ok {
-		return 0, h.keyError(key, "%s %v is not an unsigned integer", e.value.typeName(), e.value)
-	}
-	return n, nil
+	return Or(h.meta.Uint, key, def)
 }
 
 // keyError returns an ErrFormat about the value of a key that is there.
 func (h *header) keyError(key, text string, args ...any) error {
-	at := h.keys[h.keyAt[key]].at
-	return &format.Error{File: h.file, Key: key, Offset: int64(at), Detail: fmt.Sprintf(text, args...), Err: format.ErrFormat}
+	return h.meta.KeyError(key, fmt.Sprintf(text, args...))
 }
 
 // alignment returns the power of two that the tensors' offsets are multiples of.

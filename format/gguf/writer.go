@@ -46,26 +46,20 @@ func NewWriter(w io.Writer, meta []KV, tensors []format.Tensor) (*Writer, error)
 	header = binary.LittleEndian.AppendUint64(header, uint64(len(meta)))
 
 	align := int64(defaultAlignment)
-	keys := make(map[string]bool, len(meta))
-	for _, kv := range meta {
-		if err := checkName(kv.Key, maxKeyBytes, keys); err != nil {
-			return nil, &format.Error{Key: kv.Key, Detail: "key " + err.Error(), Err: format.ErrFormat}
+	var err error
+	header, err = appendKeys(header, meta, func(key string, v Value) error {
+		if key != alignmentKey {
+			return nil
 		}
-		header = appendString(header, kv.Key)
-		start := len(header)
-		var err error
-		if header, err = appendValue(header, kv.Value); err != nil {
-			return nil, &format.Error{Key: kv.Key, Detail: err.Error(), Err: format.ErrFormat}
+		n, _ := v.Uint()
+		if v.Type() != Uint32 || n == 0 || n&(n-1) != 0 {
+			return fmt.Errorf("%v %v is not a uint32 power of two", v.Type(), v)
 		}
-		if kv.Key == alignmentKey {
-			v, _ := cutValue(header[start+4:], ValueType(binary.LittleEndian.Uint32(header[start:])))
-			n, _ := v.Uint()
-			if v.Type() != Uint32 || n == 0 || n&(n-1) != 0 {
-				return nil, &format.Error{Key: kv.Key, Err: format.ErrFormat,
-					Detail: fmt.Sprintf("%v %v is not a uint32 power of two", v.Type(), v)}
-			}
-			align = int64(n)
-		}
+		align = int64(n)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 
 	placed := make([]format.Tensor, len(tensors))
@@ -108,6 +102,34 @@ func NewWriter(w io.Writer, meta []KV, tensors []format.Tensor) (*Writer, error)
 	gw.write(header)
 	gw.pad()
 	return gw, gw.err
+}
+
+// AppendMetadata appends keys and values in GGUF's encoding, a 64-bit number of them in front: what [ParseMetadata]
+// reads. A key or value that cannot be written is a *format.Error that names the key.
+func AppendMetadata(b []byte, meta []KV) ([]byte, error) {
+	b = binary.LittleEndian.AppendUint64(b, uint64(len(meta)))
+	return appendKeys(b, meta, func(string, Value) error { return nil })
+}
+
+// appendKeys appends keys with their values, after check has approved each.
+func appendKeys(b []byte, meta []KV, check func(key string, v Value) error) ([]byte, error) {
+	seen := make(map[string]bool, len(meta))
+	for _, kv := range meta {
+		if err := checkName(kv.Key, maxKeyBytes, seen); err != nil {
+			return nil, &format.Error{Key: kv.Key, Detail: "key " + err.Error(), Err: format.ErrFormat}
+		}
+		b = appendString(b, kv.Key)
+		start := len(b)
+		var err error
+		if b, err = appendValue(b, kv.Value); err == nil {
+			v, _ := cutValue(b[start+4:], ValueType(binary.LittleEndian.Uint32(b[start:])))
+			err = check(kv.Key, v)
+		}
+		if err != nil {
+			return nil, &format.Error{Key: kv.Key, Detail: err.Error(), Err: format.ErrFormat}
+		}
+	}
+	return b, nil
 }
 
 // Tensors returns the tensors with the places that they have in the file.

@@ -37,9 +37,9 @@ var architectures = map[string]func(b *plan.Builder, c *Config){
 // product of a few of them overflows.
 const limit = 1 << 24
 
-// readConfig reads and checks the hyper-parameters of f. vocab is the number of
+// readConfig reads and checks the hyper-parameters from metadata. vocab is the number of
 // tokens of its tokenizer.
-func readConfig(f *gguf.File, vocab int) (*Config, error) {
+func readConfig(f *gguf.Metadata, vocab int) (*Config, error) {
 	r := reader{f: f}
 	arch := r.text("general.architecture", "")
 	if r.err == nil && architectures[arch] == nil {
@@ -105,8 +105,8 @@ func readConfig(f *gguf.File, vocab int) (*Config, error) {
 	return c, nil
 }
 
-// keyError is File.KeyError for a fault of the given kind.
-func keyError(f *gguf.File, key, detail string, kind error) error {
+// keyError is Metadata.KeyError for a fault of the given kind.
+func keyError(f *gguf.Metadata, key, detail string, kind error) error {
 	err := f.KeyError(key, detail)
 	var e *format.Error
 	if errors.As(err, &e) {
@@ -120,7 +120,7 @@ const required = -1
 
 // reader reads metadata keys and remembers the first error.
 type reader struct {
-	f   *gguf.File
+	f   *gguf.Metadata
 	err error
 }
 

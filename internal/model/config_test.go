@@ -15,20 +15,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// file returns a parsed file of the given metadata, without tensors.
-func file(t *testing.T, meta map[string]any) *gguf.File {
+// file returns the given metadata as a file has them.
+func file(t *testing.T, meta map[string]any) *gguf.Metadata {
 	t.Helper()
 	var kvs []gguf.KV
 	for _, k := range slices.Sorted(maps.Keys(meta)) {
 		kvs = append(kvs, gguf.KV{Key: k, Value: meta[k]})
 	}
-	var buf bytes.Buffer
-	w, err := gguf.NewWriter(&buf, kvs, nil)
+	data, err := gguf.AppendMetadata(nil, kvs)
 	require.NoError(t, err)
-	require.NoError(t, w.Close())
-	f, err := gguf.Parse(gguf.Part{Name: "m.gguf", Data: buf.Bytes()})
+	m, err := gguf.ParseMetadata("m.gguf", data, 0)
 	require.NoError(t, err)
-	return f
+	return m
 }
 
 // good is the metadata of a model of the least that has to be said.

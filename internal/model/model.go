@@ -73,7 +73,7 @@ const DefaultBatch = 512
 // New builds the plan of a model and checks every tensor that it needs. No
 // weights are read and little memory is allocated before Start.
 func New(src *loader.Source, o Options) (*Model, error) {
-	cfg, err := readConfig(src.File, o.Vocab)
+	cfg, err := readConfig(src.Metadata, o.Vocab)
 	if err != nil {
 		return nil, err
 	}

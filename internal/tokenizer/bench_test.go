@@ -92,7 +92,7 @@ func BenchmarkLoad(b *testing.B) {
 		b.Run(v, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				_, err := FromGGUF(f)
+				_, err := FromGGUF(f.Metadata)
 				require.NoError(b, err)
 			}
 		})

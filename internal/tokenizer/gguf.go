@@ -10,8 +10,8 @@ import (
 	"github.com/cortexsdr/cortex/format/gguf"
 )
 
-// FromGGUF builds the tokenizer that a GGUF file describes. Nothing of the file is needed afterwards.
-func FromGGUF(f *gguf.File) (*Tokenizer, error) {
+// FromGGUF builds the tokenizer that the metadata of a GGUF file describe. Nothing of the file is needed afterwards.
+func FromGGUF(f *gguf.Metadata) (*Tokenizer, error) {
 	c, err := readConfig(f)
 	if err != nil {
 		return nil, err
@@ -25,8 +25,8 @@ func FromGGUF(f *gguf.File) (*Tokenizer, error) {
 	return t, err
 }
 
-// readConfig reads the metadata of a GGUF file.
-func readConfig(f *gguf.File) (c Config, err error) {
+// readConfig reads the tokenizer.ggml.* keys.
+func readConfig(f *gguf.Metadata) (c Config, err error) {
 	if c.Model, err = f.String(keyModel); err != nil {
 		return c, err
 	}

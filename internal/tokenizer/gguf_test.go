@@ -46,10 +46,10 @@ func writeGGUF(t testing.TB, meta []gguf.KV) []byte {
 	return b.Bytes()
 }
 
-func parse(t testing.TB, data []byte) *gguf.File {
+func parse(t testing.TB, data []byte) *gguf.Metadata {
 	f, err := gguf.Parse(gguf.Part{Name: "v.gguf", Data: data})
 	require.NoError(t, err)
-	return f
+	return f.Metadata
 }
 
 func TestFromGGUF(t *testing.T) {
@@ -156,7 +156,7 @@ func FuzzFromGGUF(f *testing.F) {
 		if err != nil {
 			return
 		}
-		tok, err := FromGGUF(file)
+		tok, err := FromGGUF(file.Metadata)
 		if err != nil {
 			var e *format.Error
 			require.True(t, errors.As(err, &e), "%v", err)

@@ -33,7 +33,7 @@ func open(t testing.TB, path string) *Tokenizer {
 	require.NoError(t, err)
 	f, err := gguf.Parse(gguf.Part{Name: path, Data: data})
 	require.NoError(t, err)
-	tok, err := FromGGUF(f)
+	tok, err := FromGGUF(f.Metadata)
 	require.NoError(t, err)
 	return tok
 }
