@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/cortexsdr/cortex/format"
+	"github.com/cortexsdr/cortex/format/internal/scan"
 )
 
 // Metadata is the keys of a file with their values, all checked. It may be used from many goroutines.
@@ -25,16 +26,16 @@ type entry struct {
 // end: a section of another format that carries them over. In errors, data is a piece of the file from the byte at on.
 // The values are views of data.
 func ParseMetadata(file string, data []byte, at int64) (*Metadata, error) {
-	h := &header{scanner: scanner{file: file, data: data, base: at}}
-	n, err := h.count("number of metadata keys", minKeyBytes)
+	h := &header{Reader: scan.Reader{File: file, Data: data, Base: at}}
+	n, err := h.Count("number of metadata keys", minKeyBytes)
 	if err != nil {
 		return nil, err
 	}
 	if err := h.parseKeys(n); err != nil {
 		return nil, err
 	}
-	if h.remaining() > 0 {
-		return nil, h.malformed(h.pos, "%d bytes after the last of %d metadata keys", h.remaining(), n)
+	if h.Remaining() > 0 {
+		return nil, h.Malformed(h.Pos, "%d bytes after the last of %d metadata keys", h.Remaining(), n)
 	}
 	return h.meta, nil
 }

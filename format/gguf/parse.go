@@ -2,12 +2,12 @@ package gguf
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
 
 	"github.com/cortexsdr/cortex/format"
+	"github.com/cortexsdr/cortex/format/internal/scan"
 )
 
 const (
@@ -30,124 +30,40 @@ const (
 
 // header is what one file says before its tensors.
 type header struct {
-	scanner  // stands at the first tensor description after parseHeader
-	version  uint32
-	nTensors int
-	meta     *Metadata
-}
-
-// scanner reads a file from front to back and never past its end.
-type scanner struct {
-	file        string
-	data        []byte
-	base        int64 // where in the file data begins
-	pos         int
-	tensor, key string // what is being read, for error messages
-}
-
-// errorf returns an error of the given kind about the byte at.
-func (s *scanner) errorf(kind error, at int, text string, args ...any) error {
-	return &format.Error{File: s.file, Tensor: s.tensor, Key: s.key, Offset: s.base + int64(at), Detail: fmt.Sprintf(text, args...), Err: kind}
-}
-
-// malformed returns an ErrFormat about the byte at.
-func (s *scanner) malformed(at int, text string, args ...any) error {
-	return s.errorf(format.ErrFormat, at, text, args...)
-}
-
-func (s *scanner) remaining() int { return len(s.data) - s.pos }
-
-// bytes takes n bytes; what names them in the error if there are not so many.
-func (s *scanner) bytes(n uint64, what string) ([]byte, error) {
-	if n > uint64(s.remaining()) {
-		return nil, s.malformed(s.pos, "%s needs %d bytes, %d remain", what, n, s.remaining())
-	}
-	b := s.data[s.pos : s.pos+int(n)]
-	s.pos += int(n)
-	return b, nil
-}
-
-func (s *scanner) uint32(what string) (uint32, error) {
-	b, err := s.bytes(4, what)
-	if err != nil {
-		return 0, err
-	}
-	return binary.LittleEndian.Uint32(b), nil
-}
-
-func (s *scanner) uint64(what string) (uint64, error) {
-	b, err := s.bytes(8, what)
-	if err != nil {
-		return 0, err
-	}
-	return binary.LittleEndian.Uint64(b), nil
-}
-
-// count reads a number of things of which each takes at least min bytes of what remains.
-func (s *scanner) count(what string, min int) (int, error) {
-	at := s.pos
-	n, err := s.uint64(what)
-	if err != nil {
-		return 0, err
-	}
-	if n > uint64(s.remaining()/min) {
-		return 0, s.malformed(at, "%s %d is more than the remaining %d bytes can hold", what, n, s.remaining())
-	}
-	return int(n), nil
-}
-
-// string reads a length and as many bytes.
-func (s *scanner) string(what string) ([]byte, error) {
-	n, err := s.uint64(what)
-	if err != nil {
-		return nil, err
-	}
-	return s.bytes(n, what)
-}
-
-// name reads a string that must be neither empty nor long, and copies it.
-func (s *scanner) name(what string) (string, error) {
-	at := s.pos
-	b, err := s.string(what)
-	switch {
-	case err != nil:
-		return "", err
-	case len(b) == 0:
-		return "", s.malformed(at, "empty %s", what)
-	case len(b) > maxKeyBytes:
-		return "", s.malformed(at, "%s of %d bytes, more than %d", what, len(b), maxKeyBytes)
-	}
-	return string(b), nil
+	scan.Reader // stands at the first tensor description after parseHeader
+	version     uint32
+	nTensors    int
+	meta        *Metadata
 }
 
 // parseHeader reads the fixed header and the metadata.
 func parseHeader(p Part) (*header, error) {
-	h := &header{scanner: scanner{file: p.Name, data: p.Data}}
-	m, err := h.bytes(uint64(len(magic)), "magic number")
+	h := &header{Reader: scan.Reader{File: p.Name, Data: p.Data}}
+	m, err := h.Bytes(uint64(len(magic)), "magic number")
 	if err != nil {
 		return nil, err
 	}
 	if string(m) != magic {
-		return nil, h.malformed(0, "not a GGUF file: it begins with %q, not with %q", m, magic)
+		return nil, h.Malformed(0, "not a GGUF file: it begins with %q, not with %q", m, magic)
 	}
-	at := h.pos
-	if h.version, err = h.uint32("version"); err != nil {
+	at := h.Pos
+	if h.version, err = h.Uint32("version"); err != nil {
 		return nil, err
 	}
 	switch v := h.version; {
 	case v == 2 || v == 3:
 	case v == 0:
-		return nil, h.malformed(at, "GGUF version 0")
+		return nil, h.Malformed(at, "GGUF version 0")
 	case v&0xffff == 0: // a small number, read backwards
-		return nil, h.errorf(format.ErrUnsupported, at, "big-endian GGUF files are not supported")
+		return nil, h.Errorf(format.ErrUnsupported, at, "big-endian GGUF files are not supported")
 	default:
-		return nil, h.errorf(format.ErrUnsupported, at, "GGUF version %d is not supported, only 2 and 3 are", v)
+		return nil, h.Errorf(format.ErrUnsupported, at, "GGUF version %d is not supported, only 2 and 3 are", v)
 	}
 	// The tensors are described after the metadata, but each will need its bytes, so the count is checked now.
-	if h.nTensors, err = h.count("number of tensors", minTensorBytes); err != nil {
+	if h.nTensors, err = h.Count("number of tensors", minTensorBytes); err != nil {
 		return nil, err
 	}
-	nKeys, err := h.count("number of metadata keys", minKeyBytes)
+	nKeys, err := h.Count("number of metadata keys", minKeyBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -159,52 +75,52 @@ func parseHeader(p Part) (*header, error) {
 
 // parseKeys reads and checks n keys with their values.
 func (h *header) parseKeys(n int) error {
-	h.meta = &Metadata{file: h.file, keyAt: map[string]int{}}
+	h.meta = &Metadata{file: h.File, keyAt: map[string]int{}}
 	// Nothing is allocated by the counts: remaining bytes include the tensor data, which may be huge.
 	for range n {
 		if err := h.parseKey(); err != nil {
 			return err
 		}
 	}
-	h.key = ""
+	h.Key = ""
 	return nil
 }
 
 // parseKey reads and checks one key and its value.
 func (h *header) parseKey() error {
-	h.key = ""
-	at := h.pos
-	key, err := h.name("metadata key")
+	h.Key = ""
+	at := h.Pos
+	key, err := h.Name("metadata key", maxKeyBytes)
 	if err != nil {
 		return err
 	}
-	h.key = key
+	h.Key = key
 	if _, ok := h.meta.keyAt[key]; ok {
-		return h.malformed(at, "duplicate key")
+		return h.Malformed(at, "duplicate key")
 	}
 	typ, err := h.valueType()
 	if err != nil {
 		return err
 	}
-	start := h.pos
+	start := h.Pos
 	if err := h.checkValues(typ, 1, 0); err != nil {
 		return err
 	}
-	v, _ := cutValue(h.data[start:h.pos], typ)
+	v, _ := cutValue(h.Data[start:h.Pos], typ)
 	h.meta.keyAt[key] = len(h.meta.keys)
-	h.meta.keys = append(h.meta.keys, entry{key: key, value: v, at: h.base + int64(start)})
+	h.meta.keys = append(h.meta.keys, entry{key: key, value: v, at: h.Base + int64(start)})
 	return nil
 }
 
 func (h *header) valueType() (ValueType, error) {
-	at := h.pos
-	n, err := h.uint32("value type")
+	at := h.Pos
+	n, err := h.Uint32("value type")
 	if err != nil {
 		return 0, err
 	}
 	t := ValueType(n)
 	if !t.known() {
-		return 0, h.errorf(format.ErrUnsupported, at, "unknown value type %d", n)
+		return 0, h.Errorf(format.ErrUnsupported, at, "unknown value type %d", n)
 	}
 	return t, nil
 }
@@ -215,20 +131,20 @@ func (h *header) checkValues(t ValueType, n, depth int) error {
 	switch t {
 	case String:
 		for range n {
-			if _, err := h.string("string"); err != nil {
+			if _, err := h.Text("string"); err != nil {
 				return err
 			}
 		}
 	case Array:
 		if depth == maxDepth {
-			return h.errorf(format.ErrUnsupported, h.pos, "arrays nested more than %d deep", maxDepth)
+			return h.Errorf(format.ErrUnsupported, h.Pos, "arrays nested more than %d deep", maxDepth)
 		}
 		for range n {
 			elem, err := h.valueType()
 			if err != nil {
 				return err
 			}
-			count, err := h.count("array length", elem.size())
+			count, err := h.Count("array length", elem.size())
 			if err != nil {
 				return err
 			}
@@ -237,14 +153,14 @@ func (h *header) checkValues(t ValueType, n, depth int) error {
 			}
 		}
 	default:
-		at := h.pos
-		b, err := h.bytes(uint64(n)*uint64(t.size()), "value")
+		at := h.Pos
+		b, err := h.Bytes(uint64(n)*uint64(t.size()), "value")
 		if err != nil {
 			return err
 		}
 		if t == Bool {
 			if i := slices.IndexFunc(b, func(x byte) bool { return x > 1 }); i >= 0 {
-				return h.malformed(at+i, "bool is %d, not 0 or 1", b[i])
+				return h.Malformed(at+i, "bool is %d, not 0 or 1", b[i])
 			}
 		}
 	}
@@ -283,33 +199,33 @@ func (h *header) parseTensors() ([]format.Tensor, error) {
 	var at []int // where the descriptions are, for error messages
 	seen := map[string]bool{}
 	for range h.nTensors {
-		h.tensor = ""
-		at = append(at, h.pos)
+		h.Tensor = ""
+		at = append(at, h.Pos)
 		t, err := h.parseTensor(align)
 		if err != nil {
 			return nil, err
 		}
 		if seen[t.Name] {
-			return nil, h.malformed(at[len(at)-1], "duplicate tensor name")
+			return nil, h.Malformed(at[len(at)-1], "duplicate tensor name")
 		}
 		seen[t.Name] = true
 		tensors = append(tensors, t)
 	}
 	// The offsets count from the first aligned byte after the descriptions.
-	base := alignUp(int64(h.pos), align)
-	fileSize := int64(len(h.data))
+	base := alignUp(int64(h.Pos), align)
+	fileSize := int64(len(h.Data))
 	for i := range tensors {
 		t := &tensors[i]
-		h.tensor = t.Name
+		h.Tensor = t.Name
 		if t.Offset > math.MaxInt64-base {
-			return nil, h.malformed(at[i], "offset %d overflows", t.Offset)
+			return nil, h.Malformed(at[i], "offset %d overflows", t.Offset)
 		}
 		t.Offset += base
 		if t.Offset > fileSize {
-			return nil, h.malformed(at[i], "offset %d beyond file size %d", t.Offset, fileSize)
+			return nil, h.Malformed(at[i], "offset %d beyond file size %d", t.Offset, fileSize)
 		}
 		if t.Size > fileSize-t.Offset {
-			return nil, h.malformed(at[i], "%d bytes at offset %d reach beyond file size %d", t.Size, t.Offset, fileSize)
+			return nil, h.Malformed(at[i], "%d bytes at offset %d reach beyond file size %d", t.Size, t.Offset, fileSize)
 		}
 	}
 	order := make([]int, len(tensors))
@@ -320,8 +236,8 @@ func (h *header) parseTensors() ([]format.Tensor, error) {
 	for i := 1; i < len(order); i++ {
 		prev, t := tensors[order[i-1]], tensors[order[i]]
 		if prev.Offset+prev.Size > t.Offset {
-			h.tensor = t.Name
-			return nil, h.malformed(at[order[i]], "offset %d overlaps tensor %q, which ends at %d", t.Offset, prev.Name, prev.Offset+prev.Size)
+			h.Tensor = t.Name
+			return nil, h.Malformed(at[order[i]], "offset %d overlaps tensor %q, which ends at %d", t.Offset, prev.Name, prev.Offset+prev.Size)
 		}
 	}
 	return tensors, nil
@@ -331,52 +247,52 @@ func (h *header) parseTensors() ([]format.Tensor, error) {
 func (h *header) parseTensor(align int64) (format.Tensor, error) {
 	var t format.Tensor
 	var err error
-	if t.Name, err = h.name("tensor name"); err != nil {
+	if t.Name, err = h.Name("tensor name", maxKeyBytes); err != nil {
 		return t, err
 	}
-	h.tensor = t.Name
-	at := h.pos
-	dims, err := h.uint32("number of dimensions")
+	h.Tensor = t.Name
+	at := h.Pos
+	dims, err := h.Uint32("number of dimensions")
 	if err != nil {
 		return t, err
 	}
 	if dims < 1 || dims > maxDims {
-		return t, h.malformed(at, "%d dimensions, want 1 to %d", dims, maxDims)
+		return t, h.Malformed(at, "%d dimensions, want 1 to %d", dims, maxDims)
 	}
 	t.Shape = make([]int64, dims)
 	for i := range t.Shape {
-		at := h.pos
-		d, err := h.uint64("dimension")
+		at := h.Pos
+		d, err := h.Uint64("dimension")
 		if err != nil {
 			return t, err
 		}
 		if d == 0 || d > math.MaxInt64 {
-			return t, h.malformed(at, "dimension %d is %d", i, d)
+			return t, h.Malformed(at, "dimension %d is %d", i, d)
 		}
 		t.Shape[i] = int64(d)
 	}
-	at = h.pos
-	typ, err := h.uint32("tensor type")
+	at = h.Pos
+	typ, err := h.Uint32("tensor type")
 	if err != nil {
 		return t, err
 	}
 	t.Type = format.Type(typ)
 	if t.Size, err = t.Type.Bytes(t.Shape); err != nil {
 		e := err.(*format.Error)
-		e.File, e.Tensor, e.Offset = h.file, t.Name, int64(at)
+		e.File, e.Tensor, e.Offset = h.File, t.Name, int64(at)
 		return t, e
 	}
-	at = h.pos
-	offset, err := h.uint64("offset")
+	at = h.Pos
+	offset, err := h.Uint64("offset")
 	if err != nil {
 		return t, err
 	}
 	if offset > math.MaxInt64 {
-		return t, h.malformed(at, "offset %d overflows", offset)
+		return t, h.Malformed(at, "offset %d overflows", offset)
 	}
 	t.Offset = int64(offset)
 	if t.Offset%align != 0 {
-		return t, h.malformed(at, "offset %d is not a multiple of the alignment %d", offset, align)
+		return t, h.Malformed(at, "offset %d is not a multiple of the alignment %d", offset, align)
 	}
 	return t, nil
 }

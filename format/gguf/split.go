@@ -81,19 +81,19 @@ func checkSplit(headers []*header) error {
 			return err
 		}
 		if c != count {
-			return h.malformed(0, "is one of %d parts, but %s is one of %d", c, first.file, count)
+			return h.Malformed(0, "is one of %d parts, but %s is one of %d", c, first.File, count)
 		}
 		if twin := given[no]; twin != nil {
-			return h.malformed(0, "is part %d of %d, and so is %s", no+1, count, twin.file)
+			return h.Malformed(0, "is part %d of %d, and so is %s", no+1, count, twin.File)
 		}
 		given[no] = h
 	}
 	if len(given) < count {
-		return first.errorf(format.ErrMissing, 0, "is one of %d parts, of which are missing: %s", count, missing(first.file, firstNo, given, count))
+		return first.Errorf(format.ErrMissing, 0, "is one of %d parts, of which are missing: %s", count, missing(first.File, firstNo, given, count))
 	}
 	for i, h := range headers {
 		if given[i] != h {
-			return h.malformed(0, "is out of order: it is in the place of part %d of %d", i+1, count)
+			return h.Malformed(0, "is out of order: it is in the place of part %d of %d", i+1, count)
 		}
 	}
 	return nil
