@@ -187,6 +187,8 @@ func walks() []walker {
 			ws = append(ws, matvecQuantWalk(products[f.typ]))
 		case *family[*GEMM]:
 			ws = append(ws, newGEMMWalk(products[f.typ]))
+		case *family[*sdrBody]:
+			ws = append(ws, newSDRWalk(sdrs[f.typ]))
 		}
 	}
 	return ws

@@ -197,7 +197,7 @@ var theArena *arena
 func newArena(t *testing.T) *arena {
 	if theArena == nil {
 		theArena = &arena{guarded: true}
-		for range 6 {
+		for range 8 {
 			region, err := guarded(regionSize)
 			if err != nil {
 				theArena.guarded = false

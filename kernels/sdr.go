@@ -1,0 +1,436 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+)
+
+// Products of channel-major weights with a vector given by its active entries, a
+// sparse distributed representation. The weights of a channel, an entry of the
+// vector, lie together, so what an inactive channel would have been multiplied with
+// is not read.
+//
+// A channel is a run of groups, each of 64 bytes of weights with one scale d in
+// binary16. Byte i of a group of SDR8 is v of output i, whose weight is d*v. Byte i
+// of a group of SDR4 holds a 4-bit code of output i in its low half and one of
+// output i+64 in the high half; v is Table[code]-64.
+//
+// Results are exact up to the last step and so the same bits for any order of the
+// channels, any split into calls and every instruction set: the scale is multiplied
+// into the activation, and what comes out is rounded to a whole number q of 15 bits,
+// which is multiplied as two numbers of 8 bits, q = 128*hi + lo. The two have sums
+// of their own, H and L:
+//
+//	s = max over active j of |x[j]|*dmax[j] / 16256, r = 1/s
+//	q[j][g] = RoundToEven(x[j]*r * d[j][g]), at most 16256 in magnitude
+//	hi = (q+64)>>7, lo = q - 128*hi                      // -127..127, -64..63
+//	H[o] = sum over active j of hi[j][o/Group]*v[j][o]
+//	L[o] = sum over active j of lo[j][o/Group]*v[j][o]
+//	y[o] = H[o]*(128*s) + L[o]*s
+//
+// All other operations are in float32, each rounded. If s is too small for r to be
+// finite, s and with it y are 0. If s is not finite, because an active x[j] is not
+// or because |x[j]|*dmax[j] is too large, y is NaN.
+
+const (
+	// SDRGroupBytes is the size of the weights of a channel that share a scale.
+	SDRGroupBytes = 64
+	// SDRVectors is the most vectors of an [SDRInput].
+	SDRVectors = 8
+	// SDRChannels is the most active channels: with more, sums might overflow.
+	SDRChannels = 1 << 16
+)
+
+const (
+	sdrMax  = 127 * 128 // the largest q
+	sdrZero = 64        // what entries of a table are too large by
+)
+
+// An SDR multiplies channel-major weights of one type.
+type SDR struct {
+	typ   string
+	group int // outputs
+	fam   *family[*sdrBody]
+}
+
+// sdrBody is how a row of the table multiplies. How sums lie in acc is its own
+// affair; zeros are sums of nothing. Arguments are checked: everything is positive,
+// slices have at least the elements that belong to them.
+type sdrBody struct {
+	accLen     func(groups, m int) int
+	scratch    func(groups, m int) int // bytes
+	accumulate func(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i0, i1 int, scratch []byte)
+	finish     func(y []float32, stride int, acc []int32, groups, rows int, in *SDRInput)
+}
+
+var sdrs = map[string]*SDR{
+	"SDR4": newSDR("SDR4", 2*SDRGroupBytes, sdr4Ref),
+	"SDR8": newSDR("SDR8", SDRGroupBytes, sdr8Ref),
+}
+
+func newSDR(typ string, group int, values sdrValues) *SDR {
+	return &SDR{typ, group, newFamily("product", typ, sdrRef(group, values))}
+}
+
+// SDROf returns the product of weights of the named type, "SDR4" or "SDR8", and
+// whether there is one.
+func SDROf(typ string) (*SDR, bool) {
+	p, ok := sdrs[typ]
+	return p, ok
+}
+
+// String returns the name of the weight type.
+func (p *SDR) String() string { return p.typ }
+
+// Group returns the number of outputs of a group.
+func (p *SDR) Group() int { return p.group }
+
+// An SDRInput is M vectors given by their active entries, made by [SDRInput.Set].
+// It is read only by products, which may run on several goroutines.
+type SDRInput struct {
+	M     int
+	Index []int32   // active channels, of any of the vectors; ascending
+	X     []float32 // X[i*M+t] is x[j]*r of vector t and channel j = Index[i], 0 if not active in t
+	Scale []float32 // s of each vector
+}
+
+// Set makes in the len(x)/len(dmax) vectors x[t*len(dmax):][:len(dmax)], at most
+// [SDRVectors]. active[t] are the active channels of vector t, ascending; if active
+// is nil, all are. dmax holds the largest magnitude of the scales of each channel.
+// Memory of in is used again; what it has room for is not allocated.
+//
+//go:noinline
+func (in *SDRInput) Set(x []float32, active [][]int32, dmax []float32) {
+	n := len(dmax)
+	if n == 0 || len(x)%n != 0 || len(x)/n > SDRVectors || active != nil && len(active) != len(x)/n {
+		panic(fmt.Sprintf("kernels: %d values of vectors of %d, active sets of %d", len(x), n, len(active)))
+	}
+	in.M = len(x) / n
+	in.union(active, n)
+	in.Scale = resize(in.Scale, in.M)
+	in.X = resize(in.X, len(in.Index)*in.M)
+	clear(in.X)
+	for t := range in.M {
+		x := x[t*n:][:n]
+		if active == nil {
+			in.setDense(t, x, dmax)
+		} else {
+			in.setActive(t, x, active[t], dmax)
+		}
+	}
+}
+
+// union sets Index.
+func (in *SDRInput) union(active [][]int32, n int) {
+	in.Index = in.Index[:0]
+	switch {
+	case active == nil:
+		in.Index = resize(in.Index, n)
+		for j := range in.Index {
+			in.Index[j] = int32(j)
+		}
+	case len(active) == 1:
+		in.Index = append(in.Index, active[0]...)
+	default:
+		var at [SDRVectors]int
+		for {
+			next := int32(math.MaxInt32)
+			for t, a := range active {
+				if at[t] < len(a) {
+					next = min(next, a[at[t]])
+				}
+			}
+			if next == math.MaxInt32 {
+				break
+			}
+			in.Index = append(in.Index, next)
+			for t, a := range active {
+				if at[t] < len(a) && a[at[t]] == next {
+					at[t]++
+				}
+			}
+		}
+	}
+	if len(in.Index) > SDRChannels {
+		panic(fmt.Sprintf("kernels: %d active channels, more than %d", len(in.Index), SDRChannels))
+	}
+}
+
+func (in *SDRInput) setDense(t int, x, dmax []float32) {
+	var most uint32
+	for j, v := range x {
+		most = max(most, magnitude(v*dmax[j]))
+	}
+	if r := in.setScale(t, most); r != 0 {
+		for j, v := range x {
+			in.X[j*in.M+t] = v * r
+		}
+	}
+}
+
+func (in *SDRInput) setActive(t int, x []float32, active []int32, dmax []float32) {
+	var most uint32
+	for _, j := range active {
+		most = max(most, magnitude(x[j]*dmax[j]))
+	}
+	if r := in.setScale(t, most); r != 0 {
+		i := 0
+		for _, j := range active {
+			for in.Index[i] != j {
+				i++
+			}
+			in.X[i*in.M+t] = x[j] * r
+		}
+	}
+}
+
+// setScale sets the scale of vector t, whose largest value has the given bits, and
+// returns its inverse, 0 if the vector is to be zero.
+func (in *SDRInput) setScale(t int, most uint32) (r float32) {
+	s := math.Float32frombits(most) / sdrMax
+	switch {
+	case most >= infBits:
+		in.Scale[t] = float32(math.NaN())
+	case s < 0x1p-126:
+		in.Scale[t] = 0
+	default:
+		in.Scale[t], r = s, 1/s
+	}
+	return r
+}
+
+// magnitude returns the bits of |v|, which order as the magnitudes do. Those of
+// infinity are infBits, those of a NaN are more.
+func magnitude(v float32) uint32 { return math.Float32bits(v) &^ (1 << 31) }
+
+// resize returns a slice of n elements that uses the memory of s if it is enough.
+func resize[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}
+
+// An SDRBlock is the weights of some channels as they are stored.
+type SDRBlock struct {
+	Scales   []byte    // [Channels][Groups] binary16
+	Values   []byte    // [Channels][Groups][SDRGroupBytes]
+	First    int       // the channel that the block begins with
+	Channels int       // of the block
+	Groups   int       // of a channel
+	Table    *[16]byte // of SDR4, 0..127
+}
+
+// AccLen returns how many sums Accumulate needs for some groups and m vectors.
+func (p *SDR) AccLen(groups, m int) int { return p.fam.fn.accLen(groups, m) }
+
+// ScratchBytes returns the size of the memory that Accumulate needs for itself.
+func (p *SDR) ScratchBytes(groups, m int) int { return p.fam.fn.scratch(groups, m) + line - 1 }
+
+// Accumulate adds the products of the active channels in.Index[i0:i1], all of which
+// are in b, with the weights of groups g0 up to g1 to acc, of AccLen(g1-g0, in.M)
+// elements:
+//
+//	for i := i0; i < i1; i++ {
+//		j := in.Index[i] - b.First
+//		for g := g0; g < g1; g++ {
+//			for t := range in.M {
+//				q := clamp(RoundToEven(in.X[i*in.M+t] * b.Scales[j][g]), -16256, 16256)
+//				hi := (q+64) >> 7
+//				for o := range p.Group() {
+//					H[t][g-g0][o] += hi * v[j][g][o]
+//					L[t][g-g0][o] += (q - 128*hi) * v[j][g][o]
+//				}
+//			}
+//		}
+//	}
+//
+// The caller has set acc to 0 before the first call. How sums lie in it is known to
+// Finish only. scratch has at least ScratchBytes(g1-g0, in.M) bytes and is for one
+// call at a time.
+//
+//go:noinline
+func (p *SDR) Accumulate(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i0, i1 int, scratch []byte) {
+	if g0 < 0 || g1 < g0 || g1 > b.Groups || i0 < 0 || i1 < i0 || i1 > len(in.Index) || in.M < 1 || in.M > SDRVectors ||
+		len(in.Index) > SDRChannels || len(in.X) < len(in.Index)*in.M {
+		panic(fmt.Sprintf("kernels: groups %d to %d of %d, entries %d to %d of %d, %d vectors", g0, g1, b.Groups, i0, i1, len(in.Index), in.M))
+	}
+	if g0 == g1 || i0 == i1 {
+		return
+	}
+	if b.Channels < 0 || len(b.Scales) < 2*b.Channels*b.Groups || len(b.Values) < SDRGroupBytes*b.Channels*b.Groups {
+		panic(fmt.Sprintf("kernels: %d bytes of scales and %d of weights for %d channels of %d groups", len(b.Scales), len(b.Values), b.Channels, b.Groups))
+	}
+	for _, j := range in.Index[i0:i1] {
+		if int(j) < b.First || int(j) >= b.First+b.Channels {
+			panic(fmt.Sprintf("kernels: channel %d is not among the %d from %d on", j, b.Channels, b.First))
+		}
+	}
+	body := p.fam.fn
+	body.accumulate(first(acc, body.accLen(g1-g0, in.M)), b, g0, g1, in, i0, i1, aligned(scratch, int64(body.scratch(g1-g0, in.M))))
+}
+
+// Finish makes results out of the sums of some groups, of which the last may have
+// outputs that are not wanted: rows is at most groups*Group().
+//
+//	for t := range in.M {
+//		for o := range rows {
+//			y[t*stride+o] = H[t][o]*(128*in.Scale[t]) + L[t][o]*in.Scale[t]
+//		}
+//	}
+//
+//go:noinline
+func (p *SDR) Finish(y []float32, stride int, acc []int32, groups, rows int, in *SDRInput) {
+	if rows < 0 || rows > groups*p.group || in.M < 1 || in.M > SDRVectors || in.M > 1 && stride < rows {
+		panic(fmt.Sprintf("kernels: %d results of %d groups and %d vectors at a stride of %d", rows, groups, in.M, stride))
+	}
+	if rows == 0 {
+		return
+	}
+	body := p.fam.fn
+	body.finish(first(y, (in.M-1)*stride+rows), stride, first(acc, body.accLen(groups, in.M)), groups, rows, in)
+}
+
+// sdrValues unpacks a group.
+type sdrValues func(v *[2 * SDRGroupBytes]int32, w []byte, table *[16]byte)
+
+func sdr4Ref(v *[2 * SDRGroupBytes]int32, w []byte, table *[16]byte) {
+	for i, c := range w[:SDRGroupBytes] {
+		v[i] = int32(table[c&15]) - sdrZero
+		v[i+SDRGroupBytes] = int32(table[c>>4]) - sdrZero
+	}
+}
+
+func sdr8Ref(v *[2 * SDRGroupBytes]int32, w []byte, _ *[16]byte) {
+	for i, c := range w[:SDRGroupBytes] {
+		v[i] = int32(int8(c))
+	}
+}
+
+// sdrRef is the reference of a type. Its sums are H and then L of the outputs of a
+// group, group after group for each vector.
+func sdrRef(group int, values sdrValues) *sdrBody {
+	return &sdrBody{
+		accLen:  func(groups, m int) int { return m * groups * 2 * group },
+		scratch: func(int, int) int { return 0 },
+		accumulate: func(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i0, i1 int, _ []byte) {
+			var v [2 * SDRGroupBytes]int32
+			for i := i0; i < i1; i++ {
+				j := int(in.Index[i]) - b.First
+				for g := g0; g < g1; g++ {
+					at := j*b.Groups + g
+					d := f16ToF32(u16(b.Scales[2*at:]))
+					values(&v, b.Values[SDRGroupBytes*at:], b.Table)
+					for t, x := range in.X[i*in.M:][:in.M] {
+						hi, lo := sdrLevels(x * d)
+						sums := acc[(t*(g1-g0)+g-g0)*2*group:]
+						for o, v := range v[:group] {
+							sums[o] += hi * v
+							sums[group+o] += lo * v
+						}
+					}
+				}
+			}
+		},
+		finish: func(y []float32, stride int, acc []int32, groups, rows int, in *SDRInput) {
+			for t, s := range in.Scale[:in.M] {
+				for o := range rows {
+					sums := acc[(t*groups+o/group)*2*group+o%group:]
+					y[t*stride+o] = float32(float32(sums[0])*(128*s)) + float32(float32(sums[group])*s)
+				}
+			}
+		},
+	}
+}
+
+// sdrLevels returns q of a product of activation and scale, 128*hi + lo. A NaN,
+// which only a damaged scale makes, counts as too large.
+func sdrLevels(v float32) (hi, lo int32) {
+	switch {
+	case v < -sdrMax:
+		v = -sdrMax
+	case !(v <= sdrMax):
+		v = sdrMax
+	}
+	q := int32(math.RoundToEven(float64(v)))
+	hi = (q + 64) >> 7
+	return hi, q - hi*128
+}
+
+// SelectTop returns the k channels, all of them if there are fewer, for which
+// |x[j]|*norm[j] is largest, in ascending order. Of equals those with smaller j are
+// taken. A NaN is larger than any number, so that it is not lost. If norm is nil,
+// all norms are 1. The result is in the memory of index if that is enough.
+//
+//go:noinline
+func SelectTop(index []int32, x, norm []float32, k int) []int32 {
+	index = index[:0]
+	if norm != nil {
+		norm = norm[:len(x)]
+	}
+	k = max(0, min(k, len(x)))
+	if k == 0 {
+		return index
+	}
+	// Find the k-th largest score digit by digit. Scores are compared by their bits.
+	const digit = 11
+	var count [1 << digit]int32
+	var prefix, mask uint32 // of the k-th largest: the bits known so far
+	left := int32(k)        // how many of those that have the prefix are taken
+	for shift := 32 - 1 - digit; ; shift -= digit {
+		width := digit + min(0, shift)
+		shift = max(0, shift)
+		clear(count[:])
+		low := uint32(1)<<width - 1
+		for j, v := range x {
+			if s := score(v, norm, j); s&mask == prefix {
+				count[s>>shift&low]++
+			}
+		}
+		d := low
+		for ; count[d] < left; d-- {
+			left -= count[d]
+		}
+		prefix |= d << shift
+		mask |= low << shift
+		if shift == 0 {
+			break
+		}
+	}
+	for j, v := range x {
+		switch s := score(v, norm, j); {
+		case s > prefix:
+			index = append(index, int32(j))
+		case s == prefix && left > 0:
+			index = append(index, int32(j))
+			left--
+		}
+	}
+	return index
+}
+
+// SelectAbove returns the channels for which |x[j]|*norm[j] is at least threshold,
+// in ascending order, and those for which it is NaN. If norm is nil, all norms are
+// 1. The result is in the memory of index if that is enough.
+//
+//go:noinline
+func SelectAbove(index []int32, x, norm []float32, threshold float32) []int32 {
+	index = index[:0]
+	if norm != nil {
+		norm = norm[:len(x)]
+	}
+	for j, v := range x {
+		if s := math.Float32frombits(score(v, norm, j)); !(s < threshold) {
+			index = append(index, int32(j))
+		}
+	}
+	return index
+}
+
+// score returns the bits of |x|*norm[j].
+func score(x float32, norm []float32, j int) uint32 {
+	if norm != nil {
+		x *= norm[j]
+	}
+	return magnitude(x)
+}

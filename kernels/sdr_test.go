@@ -1,0 +1,486 @@
+package kernels
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// sdrMatrix is a matrix of channel-major weights in one block, with its table of
+// largest scales.
+type sdrMatrix struct {
+	SDRBlock
+	p    *SDR
+	dmax []float32
+}
+
+// newSDRMatrix returns random weights. The table has 0 among its values.
+func newSDRMatrix(r *rand.Rand, p *SDR, channels, groups int) *sdrMatrix {
+	m := &sdrMatrix{p: p, dmax: make([]float32, channels), SDRBlock: SDRBlock{
+		Scales: make([]byte, 2*channels*groups), Values: make([]byte, SDRGroupBytes*channels*groups),
+		Channels: channels, Groups: groups, Table: new([16]byte)}}
+	for i := range m.Table {
+		m.Table[i] = byte(r.IntN(128))
+	}
+	m.Table[r.IntN(16)] = 0
+	m.Table[r.IntN(16)] = 127
+	m.Table[r.IntN(16)] = 64
+	for i := range m.Values {
+		m.Values[i] = byte(r.Uint32())
+		if p.typ == "SDR8" && m.Values[i] == 0x80 {
+			m.Values[i] = 127
+		}
+	}
+	for i := range channels * groups {
+		d := float32(r.NormFloat64())
+		switch r.IntN(20) {
+		case 0:
+			d = 0
+		case 1:
+			d *= 0x1p-20
+		case 2:
+			d = 65504
+		}
+		h := f32ToF16(d)
+		binary.LittleEndian.PutUint16(m.Scales[2*i:], h)
+		m.dmax[i/groups] = max(m.dmax[i/groups], float32(math.Abs(float64(f16ToF32(h)))))
+	}
+	return m
+}
+
+// weight returns d and v of a weight.
+func (m *sdrMatrix) weight(j, o int) (d, v float64) {
+	g, i := o/m.p.group, o%m.p.group
+	at := j*m.Groups + g
+	d = float64(f16ToF32(u16(m.Scales[2*at:])))
+	if m.p.typ == "SDR8" {
+		return d, float64(int8(m.Values[SDRGroupBytes*at+i]))
+	}
+	c := m.Values[SDRGroupBytes*at+i%SDRGroupBytes] >> (i / SDRGroupBytes * 4) & 15
+	return d, float64(m.Table[c]) - 64
+}
+
+// channels returns the block of channels c0 up to c1.
+func (m *sdrMatrix) channels(c0, c1 int) *SDRBlock {
+	b := m.SDRBlock
+	b.First, b.Channels = c0, c1-c0
+	b.Scales = b.Scales[2*c0*b.Groups : 2*c1*b.Groups]
+	b.Values = b.Values[SDRGroupBytes*c0*b.Groups : SDRGroupBytes*c1*b.Groups]
+	return &b
+}
+
+// outputs is the number of outputs, padding included.
+func (m *sdrMatrix) outputs() int { return m.Groups * m.p.group }
+
+// product multiplies the whole matrix in one go.
+func (m *sdrMatrix) product(in *SDRInput) []float32 {
+	y := make([]float32, in.M*m.outputs())
+	acc := make([]int32, m.p.AccLen(m.Groups, in.M))
+	m.p.Accumulate(acc, &m.SDRBlock, 0, m.Groups, in, 0, len(in.Index), make([]byte, m.p.ScratchBytes(m.Groups, in.M)))
+	m.p.Finish(y, m.outputs(), acc, m.Groups, m.outputs(), in)
+	return y
+}
+
+// randomActive returns an active set.
+func randomActive(r *rand.Rand, n int) []int32 {
+	active := []int32{}
+	part := []float64{0, 0.1, 0.5, 0.9, 1}[r.IntN(5)]
+	for j := range n {
+		if r.Float64() < part {
+			active = append(active, int32(j))
+		}
+	}
+	return active
+}
+
+func bitsOf(y []float32) []uint32 {
+	out := make([]uint32, len(y))
+	for i, v := range y {
+		out[i] = math.Float32bits(v)
+	}
+	return out
+}
+
+// forSDRs checks a property of each type with random numbers.
+func forSDRs(t *testing.T, property func(t *rapid.T, r *rand.Rand, p *SDR)) {
+	for typ := range sdrs {
+		t.Run(typ, func(t *testing.T) {
+			p, ok := SDROf(typ)
+			require.True(t, ok)
+			require.Equal(t, typ, p.String())
+			rapid.Check(t, func(t *rapid.T) {
+				property(t, rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)), p)
+			})
+		})
+	}
+}
+
+// The product is that of the dequantized weights, but for the rounding of the
+// activations.
+func TestSDRIsAProduct(t *testing.T) {
+	forSDRs(t, func(t *rapid.T, r *rand.Rand, p *SDR) {
+		m := newSDRMatrix(r, p, 1+r.IntN(70), 1+r.IntN(5))
+		x := floats(r, m.Channels)
+		if r.IntN(2) == 0 {
+			x[r.IntN(len(x))] *= 100
+		}
+		var in SDRInput
+		active := randomActive(r, m.Channels)
+		in.Set(x, [][]int32{active}, m.dmax)
+		for o, got := range m.product(&in) {
+			var want, rounding, size float64
+			for _, j := range active {
+				d, v := m.weight(int(j), o)
+				want += float64(x[j]) * d * v
+				rounding += 0.5 * float64(in.Scale[0]) * math.Abs(v)
+				size += math.Abs(float64(x[j]) * d * v)
+			}
+			if err := close32(got, float32(want), rounding+4*eps*size); err != nil {
+				t.Fatalf("output %d: %v", o, err)
+			}
+		}
+	})
+}
+
+// Results have the same bits however the work is split: by channels, in any order,
+// by groups, and by vectors.
+func TestSDRSplits(t *testing.T) {
+	forSDRs(t, func(t *rapid.T, r *rand.Rand, p *SDR) {
+		m := newSDRMatrix(r, p, 1+r.IntN(150), 1+r.IntN(9))
+		n, vectors := m.Channels, 1+r.IntN(SDRVectors)
+		x := floats(r, vectors*n)
+		var active [][]int32
+		if r.IntN(3) > 0 {
+			for range vectors {
+				active = append(active, randomActive(r, n))
+			}
+		}
+		in := &SDRInput{}
+		in.Set(x, active, m.dmax)
+		want := m.product(in)
+
+		// Groups and channels.
+		g0, count := 0, 0
+		got := make([]float32, len(want))
+		for g0 < m.Groups {
+			g1 := g0 + 1 + r.IntN(m.Groups-g0)
+			acc, scratch := make([]int32, p.AccLen(g1-g0, in.M)), make([]byte, p.ScratchBytes(g1-g0, in.M))
+			var parts [][2]int
+			for i := 0; i < len(in.Index); {
+				next := i + 1 + r.IntN(len(in.Index)-i)
+				parts = append(parts, [2]int{i, next})
+				i = next
+			}
+			r.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
+			for _, part := range parts {
+				first, last := int(in.Index[part[0]]), int(in.Index[part[1]-1])+1
+				p.Accumulate(acc, m.channels(first-r.IntN(first+1), last+r.IntN(n-last+1)), g0, g1, in, part[0], part[1], scratch)
+				count++
+			}
+			p.Finish(got[g0*p.group:], m.outputs(), acc, g1-g0, (g1-g0)*p.group, in)
+			g0 = g1
+		}
+		require.Equal(t, bitsOf(want), bitsOf(got), "in %d parts", count)
+
+		// One vector after the other.
+		for v := range vectors {
+			one := active
+			if active != nil {
+				one = active[v : v+1]
+			}
+			in := &SDRInput{}
+			in.Set(x[v*n:][:n], one, m.dmax)
+			require.Equal(t, bitsOf(want[v*m.outputs():][:m.outputs()]), bitsOf(m.product(in)), "vector %d", v)
+		}
+
+		// A channel that is not active is one whose value is 0.
+		for v := range active {
+			for j := range n {
+				if !slices.Contains(active[v], int32(j)) {
+					x[v*n+j] = 0
+				}
+			}
+		}
+		in.Set(x, nil, m.dmax)
+		require.Equal(t, bitsOf(want), bitsOf(m.product(in)), "zeros")
+	})
+}
+
+// Finish writes what is wanted and nothing else.
+func TestSDRFinish(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, p := range sdrs {
+		m := newSDRMatrix(r, p, 40, 3)
+		var in SDRInput
+		in.Set(floats(r, 3*40), nil, m.dmax)
+		all := m.product(&in)
+		acc := make([]int32, p.AccLen(3, 3))
+		p.Accumulate(acc, &m.SDRBlock, 0, 3, &in, 0, 40, make([]byte, p.ScratchBytes(3, 3)))
+		for rows := range m.outputs() + 1 {
+			stride := rows + r.IntN(3)
+			y := slices.Repeat([]float32{-1}, 3*stride+5)
+			want := slices.Clone(y)
+			for v := range 3 {
+				copy(want[v*stride:], all[v*m.outputs():][:rows])
+			}
+			p.Finish(y, stride, acc, 3, rows, &in)
+			require.Equal(t, bitsOf(want), bitsOf(y), "%d rows", rows)
+		}
+	}
+}
+
+// Sums of as many channels as there may be, with the largest numbers, do not
+// overflow.
+func TestSDRDoesNotOverflow(t *testing.T) {
+	for typ, p := range sdrs {
+		m := &sdrMatrix{p: p, SDRBlock: SDRBlock{Scales: make([]byte, 2*SDRChannels), Channels: SDRChannels, Groups: 1, Table: new([16]byte)}}
+		m.Table[15] = 127
+		for _, negative := range []bool{false, true} {
+			value, v := byte(0xff), float32(63)
+			if typ == "SDR8" {
+				value, v = 0x7f, 127
+			}
+			if negative {
+				value, v = 0, -64
+				if typ == "SDR8" {
+					value, v = 0x81, -127
+				}
+			}
+			m.Values = slices.Repeat([]byte{value}, SDRGroupBytes*SDRChannels)
+			m.dmax = slices.Repeat([]float32{1}, SDRChannels)
+			for i := range SDRChannels {
+				binary.LittleEndian.PutUint16(m.Scales[2*i:], 0x3c00)
+			}
+			var in SDRInput
+			in.Set(slices.Repeat([]float32{2}, SDRChannels), nil, m.dmax)
+			for _, y := range m.product(&in) {
+				require.InEpsilon(t, 2*v*SDRChannels, y, 1e-6)
+			}
+		}
+		m.Channels++
+		require.Panics(t, func() { new(SDRInput).Set(make([]float32, SDRChannels+1), nil, make([]float32, SDRChannels+1)) })
+	}
+}
+
+func TestSDRInputSpecialValues(t *testing.T) {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, p := range sdrs {
+		m := newSDRMatrix(r, p, 5, 2)
+		for j := range m.dmax {
+			m.dmax[j] = 65504
+		}
+		for _, c := range []struct {
+			x      []float32
+			active []int32
+			want   float32 // NaN or 0
+		}{
+			{[]float32{1, 2, inf, 3, 4}, nil, nan},
+			{[]float32{1, 2, -inf, 3, 4}, nil, nan},
+			{[]float32{1, 2, nan, 3, 4}, nil, nan},
+			{[]float32{1, 2, 1e38, 3, 4}, nil, nan},
+			{[]float32{0, 0, 0, 0, 0}, nil, 0},
+			{[]float32{0, 0, nan, 0, 0}, []int32{0, 1, 3}, 0},
+			{[]float32{1, 2, nan, 0, 0}, []int32{3, 4}, 0},
+			{[]float32{1, 2, 3, 4, 5}, []int32{}, 0},
+			{[]float32{0x1p-140, 0, -0x1p-141, 0, 0}, nil, 0},
+		} {
+			active := [][]int32{c.active}
+			if c.active == nil {
+				active = nil
+			}
+			var in SDRInput
+			in.Set(c.x, active, m.dmax)
+			for _, y := range m.product(&in) {
+				require.Equal(t, math.IsNaN(float64(c.want)), math.IsNaN(float64(y)), "%v", c.x)
+				if c.want == 0 {
+					require.Zero(t, y)
+				}
+			}
+		}
+	}
+}
+
+func TestSDRInputDoesNotAllocate(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	x, dmax := floats(r, 4*100), floats(r, 100)
+	active := [][]int32{{1, 5, 99}, {}, {5, 6}, randomActive(r, 100)}
+	var in SDRInput
+	in.Set(x, nil, dmax)
+	require.Zero(t, testing.AllocsPerRun(10, func() {
+		in.Set(x, active, dmax)
+		in.Set(x[:100], active[:1], dmax)
+		in.Set(x, nil, dmax)
+	}))
+}
+
+func TestSDRMisuse(t *testing.T) {
+	p := sdrs["SDR4"]
+	m := newSDRMatrix(rand.New(rand.NewPCG(1, 2)), p, 4, 2)
+	var in SDRInput
+	in.Set(make([]float32, 4), nil, m.dmax)
+	acc, scratch := make([]int32, p.AccLen(2, 1)), make([]byte, p.ScratchBytes(2, 1))
+	p.Accumulate(acc, &m.SDRBlock, 0, 2, &in, 0, 4, scratch)
+	for name, call := range map[string]func(){
+		"groups":   func() { p.Accumulate(acc, &m.SDRBlock, 0, 3, &in, 0, 4, scratch) },
+		"entries":  func() { p.Accumulate(acc, &m.SDRBlock, 0, 2, &in, 0, 5, scratch) },
+		"sums":     func() { p.Accumulate(acc[1:], &m.SDRBlock, 0, 2, &in, 0, 4, scratch) },
+		"channels": func() { p.Accumulate(acc, m.channels(0, 3), 0, 2, &in, 0, 4, scratch) },
+		"before":   func() { p.Accumulate(acc, m.channels(1, 4), 0, 2, &in, 0, 4, scratch) },
+		"values": func() {
+			b := m.SDRBlock
+			b.Values = b.Values[1:]
+			p.Accumulate(acc, &b, 0, 2, &in, 0, 4, scratch)
+		},
+		"rows":    func() { p.Finish(make([]float32, 300), 300, acc, 2, 257, &in) },
+		"results": func() { p.Finish(make([]float32, 255), 256, acc, 2, 256, &in) },
+		"vectors": func() { in.Set(make([]float32, 9*4), nil, m.dmax) },
+		"length":  func() { in.Set(make([]float32, 5), nil, m.dmax) },
+	} {
+		require.Panics(t, call, name)
+	}
+	_, ok := SDROf("Q4_0")
+	require.False(t, ok)
+}
+
+// SelectTop and SelectAbove are what sorting says.
+func TestSelect(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		n := r.IntN(300)
+		x, norm := floats(r, n), floats(r, n)
+		for i := range n {
+			norm[i] = float32(math.Abs(float64(norm[i])))
+			switch r.IntN(12) {
+			case 0: // equals
+				x[i], norm[i] = float32(r.IntN(3)-1), 1
+			case 1:
+				x[i] = []float32{float32(math.Inf(1)), float32(math.NaN()), 0, 0x1p-149}[r.IntN(4)]
+			}
+		}
+		if r.IntN(4) == 0 {
+			norm = nil
+		}
+		scores := make([]float32, n)
+		order := make([]int32, n)
+		for j := range x {
+			scores[j], order[j] = x[j], int32(j)
+			if norm != nil {
+				scores[j] *= norm[j]
+			}
+			scores[j] = float32(math.Abs(float64(scores[j])))
+		}
+		slices.SortStableFunc(order, func(a, b int32) int {
+			x, y := scores[a], scores[b]
+			switch {
+			case x != x && y != y, x == y:
+				return 0
+			case x != x, x > y:
+				return -1
+			}
+			return 1
+		})
+		k := r.IntN(n + 2)
+		want := slices.Sorted(slices.Values(order[:min(k, n)]))
+		require.Equal(t, fmt.Sprint(want), fmt.Sprint(SelectTop(nil, x, norm, k)))
+
+		threshold := []float32{0, 0.5, 1, 2, float32(math.Inf(1))}[r.IntN(5)]
+		want = nil
+		for j, s := range scores {
+			if s >= threshold || s != s {
+				want = append(want, int32(j))
+			}
+		}
+		require.Equal(t, fmt.Sprint(want), fmt.Sprint(SelectAbove(nil, x, norm, threshold)))
+	})
+}
+
+// sdrWalk is the walk over a type; its benchmark streams weights of which a part is
+// active, a tile of groups at a time.
+type sdrWalk struct {
+	walk[*sdrBody]
+	p *SDR
+}
+
+// sdrShape is the shape of a product in the walk.
+type sdrShape struct{ groups, g0, g1, first, channels, i0, i1, stride, rows, m int }
+
+func newSDRWalk(p *SDR) walker {
+	return sdrWalk{walk[*sdrBody]{p.fam, upTo(130)[1:], 64, p.problem, p.call}, p}
+}
+
+// problem has the given number of active entries.
+func (p *SDR) problem(r *rand.Rand, entries int) problem {
+	groups := 1 + r.IntN(max(1, min(20, 2000/entries)))
+	s := sdrShape{groups: groups, first: r.IntN(100), m: max(1, r.IntN(SDRVectors+4)-3)}
+	var index []int32
+	j := s.first + r.IntN(3)
+	for range entries {
+		index = append(index, int32(j))
+		j += 1 + r.IntN(3)*r.IntN(2)
+	}
+	s.channels = j - s.first
+	s.i0 = r.IntN(min(entries, 6))
+	s.i1 = entries - r.IntN(min(entries-s.i0, 6))
+	if r.IntN(2) == 0 {
+		s.i0, s.i1 = 0, entries
+	}
+	s.g0 = r.IntN(groups)
+	s.g1 = groups - r.IntN(groups-s.g0)
+	s.rows = (s.g1 - s.g0) * p.group
+	s.rows -= r.IntN(s.rows) * r.IntN(2)
+	s.stride = s.rows + r.IntN(3)
+	m := newSDRMatrix(r, p, s.channels, groups)
+	x, scale := make([]float32, entries*s.m), make([]float32, s.m)
+	for i := range x {
+		switch d := m.dmax[int(index[i/s.m])-s.first]; r.IntN(8) {
+		case 0:
+		case 1: // the largest there is, and rounded, a little more
+			x[i] = sdrMax * (1 + eps) / d
+		default:
+			x[i] = float32(r.NormFloat64()) * sdrMax / 4 / max(d, 0x1p-24)
+		}
+	}
+	for t := range scale {
+		scale[t] = float32(r.ExpFloat64())
+	}
+	accLen, scratch := 0, 0
+	for _, row := range p.fam.rows {
+		accLen = max(accLen, row.fn.accLen(s.g1-s.g0, s.m))
+		scratch = max(scratch, row.fn.scratch(s.g1-s.g0, s.m)+line-1)
+	}
+	y := out(floats(r, (s.m-1)*s.stride+s.rows))
+	return problem{
+		ops: []operand{y, in(m.Scales), in(m.Values), in(index), in(append(x, scale...)), in(append(m.Table[:], asBytes([]sdrShape{s})...)),
+			out(make([]int32, accLen)), out(make([]byte, scratch))},
+		bytes:   SDRGroupBytes * (s.g1 - s.g0) * (s.i1 - s.i0),
+		compare: func(want, got []operand) error { return exact(want[:6], got[:6]) },
+	}
+}
+
+func (p *SDR) call(body *sdrBody, o []operand) {
+	shape := make([]sdrShape, 1)
+	copy(asBytes(shape), o[5].data[16:])
+	s := shape[0]
+	index, x := as[int32](o[3]), as[float32](o[4])
+	b := &SDRBlock{Scales: o[1].data, Values: o[2].data, First: s.first, Channels: s.channels, Groups: s.groups, Table: (*[16]byte)(o[5].data)}
+	input := &SDRInput{M: s.m, Index: index, X: x[:len(index)*s.m], Scale: x[len(index)*s.m:]}
+	acc := as[int32](o[6])[:body.accLen(s.g1-s.g0, s.m)]
+	clear(acc)
+	for i := range o[7].data {
+		o[7].data[i] = 0x5a
+	}
+	scratch := aligned(o[7].data, int64(body.scratch(s.g1-s.g0, s.m)))
+	middle := s.i0 + (s.i1-s.i0)/3
+	if middle > s.i0 {
+		body.accumulate(acc, b, s.g0, s.g1, input, s.i0, middle, scratch)
+	}
+	body.accumulate(acc, b, s.g0, s.g1, input, middle, s.i1, scratch)
+	body.finish(as[float32](o[0]), s.stride, acc, s.g1-s.g0, s.rows, input)
+}
