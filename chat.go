@@ -59,12 +59,8 @@ func (s *Session) setText(messages []Message) error {
 	if len(ids) >= s.kv.Cap() {
 		return fmt.Errorf("%w: a conversation of %d tokens, and a reply; room for %d", ErrContextFull, len(ids), s.kv.Cap())
 	}
-	same := 0
-	for same < min(len(ids), len(s.ids)) && ids[same] == s.ids[same] {
-		same++
-	}
-	s.kv.Truncate(same)
-	s.ids = append(s.ids[:same], ids[same:]...)
+	s.settle()
+	s.setIDs(ids)
 	return nil
 }
 

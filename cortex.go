@@ -34,6 +34,9 @@ type Model struct {
 	stats  counters
 	life   lifetime
 
+	speculate int    // Options.Speculate
+	draft     *Model // of Options.Draft, or nil
+
 	chatOnce sync.Once // guards the two below
 	chat     *chat.Template
 	chatErr  error
@@ -47,6 +50,8 @@ type counters struct {
 	promptTokens, generatedTokens atomic.Int64
 	promptTime, generateTime      atomic.Int64 // nanoseconds
 	bytesRead                     atomic.Int64
+	generatePasses                atomic.Int64
+	draftedTokens, acceptedTokens atomic.Int64
 }
 
 // The names under which memory is reserved in the budget.
@@ -59,6 +64,7 @@ const (
 	memTokenizer   = "tokenizer"
 	memRuntime     = "runtime"
 	memKV          = "KV cache"
+	memDraft       = "draft model"
 )
 
 // runtimeBytes is what the Go runtime and the code of a small program take:
@@ -129,12 +135,21 @@ func open(src *loader.Source, opt *Options) (*Model, error) {
 		}
 	}
 
-	m.pool = workers.New(o.Threads, m.model.Ahead)
-	m.life.free = m.free
-	if err := m.model.Start(m.pool, openProgress(o.Progress)); err != nil {
+	if err := m.start(o.Threads, openProgress(o.Progress)); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
+	if m.draft != nil {
+		if err := m.draft.start(o.Threads, nil); err != nil {
+			return nil, errors.Join(fmt.Errorf("draft model: %w", err), m.Close())
+		}
+	}
 	return m, nil
+}
+
+// start makes the model ready to run.
+func (m *Model) start(threads int, progress func(done, total int64)) error {
+	m.pool = workers.New(threads, m.model.Ahead)
+	return m.model.Start(m.pool, progress)
 }
 
 // openProgress adapts the caller's progress function to the loader's.
@@ -156,7 +171,7 @@ func (m *Model) layOut(o Options) error {
 	if err != nil {
 		return err
 	}
-	m.plan = Plan{ContextLength: context, BatchSize: m.model.Batch(), Threads: o.Threads}
+	m.plan = Plan{ContextLength: context, BatchSize: m.model.Batch(), Threads: o.Threads, DraftTokens: m.drafts()}
 	if m.model.Streamed() {
 		l := m.model.Stream(o.MemoryLimit-m.fixedBytes(o.Threads)-o.sessions()*m.sessionBytes(context)+m.model.Layout.Weights, ringBytes)
 		m.plan.Streamed, m.plan.StreamedPerToken = true, m.model.StreamedPerPass(1)
@@ -167,6 +182,9 @@ func (m *Model) layOut(o Options) error {
 		if err := m.budget.Reserve(it.Name, it.Bytes); err != nil {
 			return err
 		}
+	}
+	if m.draft != nil {
+		m.draft.layOutDraft(context)
 	}
 	m.plan.MemoryLimit = o.MemoryLimit
 	for _, it := range append(m.fixed(o.Threads), cache.Item{Name: memKV, Bytes: o.sessions() * m.sessionBytes(m.plan.ContextLength)}) {
@@ -253,11 +271,14 @@ func shorter(context, least int) int {
 
 // fixed lists what the model holds whatever sessions there are.
 func (m *Model) fixed(threads int) []cache.Item {
-	weights := []cache.Item{{Name: memWeights, Bytes: m.model.Layout.Weights}}
+	items := []cache.Item{{Name: memWeights, Bytes: m.model.Layout.Weights}}
 	if m.plan.Streamed {
-		weights = []cache.Item{{Name: memPinned, Bytes: m.plan.PinnedBytes}, {Name: memRing, Bytes: m.plan.RingBytes}}
+		items = []cache.Item{{Name: memPinned, Bytes: m.plan.PinnedBytes}, {Name: memRing, Bytes: m.plan.RingBytes}}
 	}
-	return append(weights, []cache.Item{
+	if m.draft != nil {
+		items = append(items, cache.Item{Name: memDraft, Bytes: m.draft.draftBytes(threads)})
+	}
+	return append(items, []cache.Item{
 		{Name: memVectors, Bytes: m.model.Layout.Vectors},
 		{Name: memActivations, Bytes: m.model.Layout.Activations + int64(threads)*m.model.Layout.PerWorker},
 		{Name: memTokenizer, Bytes: int64(m.tok.VocabSize()) * tokenBytes},
@@ -272,9 +293,13 @@ func (m *Model) fixedBytes(threads int) (n int64) {
 	return n
 }
 
-// sessionBytes is what a session holds: its KV cache and a copy of the logits.
+// sessionBytes is what a session holds: its KV cache, logits, and what drafting takes.
 func (m *Model) sessionBytes(context int) int64 {
-	return m.model.KVBytes(context, model.KVType(m.kvType)) + 4*int64(m.model.Vocab)
+	n := m.model.KVBytes(context, model.KVType(m.kvType)) + m.aheadBytes(context)
+	if m.draft != nil {
+		n += m.draft.sessionBytes(context) + 4*int64(m.model.Vocab)
+	}
+	return n
 }
 
 // Close ends all sessions and frees everything. It does not wait for calls in
@@ -294,8 +319,14 @@ func (m *Model) Close() error {
 
 // free gives everything back. No session is left when it is called.
 func (m *Model) free() error {
-	err := m.model.Close()
-	m.pool.Close()
+	var err error
+	if m.draft != nil {
+		err = m.draft.Close()
+	}
+	err = errors.Join(err, m.model.Close())
+	if m.pool != nil {
+		m.pool.Close()
+	}
 	return errors.Join(err, m.src.Close())
 }
 
@@ -352,6 +383,9 @@ func (m *Model) Stats() Stats {
 		PromptTime:      time.Duration(m.stats.promptTime.Load()),
 		GeneratedTokens: m.stats.generatedTokens.Load(),
 		GenerateTime:    time.Duration(m.stats.generateTime.Load()),
+		GeneratePasses:  m.stats.generatePasses.Load(),
+		DraftedTokens:   m.stats.draftedTokens.Load(),
+		AcceptedTokens:  m.stats.acceptedTokens.Load(),
 		BytesRead:       m.stats.bytesRead.Load(),
 		BytesStreamed:   m.model.BytesStreamed(),
 		MemoryUsed:      m.budget.Used(),

@@ -42,7 +42,7 @@ func (m *Model) embed(ctx context.Context, text string) ([]float32, error) {
 		}
 		return nil
 	}
-	if err := s.run(ctx, model.Pass{Want: len(s.ids), Hidden: true, Each: add}, true); err != nil {
+	if err := s.runPrompt(ctx, model.Pass{Want: len(s.ids), Hidden: true, Each: add}); err != nil {
 		return nil, err
 	}
 	var square float64

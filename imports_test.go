@@ -40,6 +40,7 @@ var importRules = []importRule{
 		extern: []string{"golang.org/x/sys/cpu", "gonum.org/v1/gonum/blas", "gonum.org/v1/gonum/blas/blas32"}},
 
 	{pkg: "internal/sample"},
+	{pkg: "internal/speculate"},
 	{pkg: "internal/chat", extern: []string{"github.com/ardanlabs/jinja"}},
 	{pkg: "internal/sysmem", extern: []string{"golang.org/x/sys/..."}},
 	{pkg: "internal/workers", extern: []string{"golang.org/x/sys/cpu"}},
@@ -49,7 +50,7 @@ var importRules = []importRule{
 	{pkg: "internal/perplexity", module: []string{"format"}},
 	{pkg: "internal/testmodel", module: []string{"format/..."}},
 
-	{pkg: ".", module: []string{"internal/chat", "internal/model", "internal/plan", "internal/sample", "internal/sysmem", "internal/tokenizer", "internal/workers",
+	{pkg: ".", module: []string{"internal/chat", "internal/model", "internal/plan", "internal/sample", "internal/speculate", "internal/sysmem", "internal/tokenizer", "internal/workers",
 		"loader", "cache", "format/..."}},
 
 	{pkg: "cmd/...", module: []string{"./..."},

@@ -80,12 +80,15 @@ func (m *Model) describe() {
 type Stats struct {
 	PromptTokens    int64         // tokens read
 	PromptTime      time.Duration // spent on them
-	GeneratedTokens int64
-	GenerateTime    time.Duration
-	BytesRead       int64 // of weights that the kernels went through
-	BytesStreamed   int64 // of weights that were read from the file since they have no room, ahead of their use
-	MemoryUsed      int64 // reserved of MemoryLimit now
-	MemoryPeak      int64 // most that was ever reserved
+	GeneratedTokens int64         // but for each generation's first, which comes out of the prompt's pass
+	GenerateTime    time.Duration // spent on them
+	GeneratePasses  int64         // of weights, for them; fewer than tokens where drafts were right
+	DraftedTokens   int64         // that went through the model before it had said them
+	AcceptedTokens  int64         // of these, what it then said itself
+	BytesRead       int64         // of weights that the kernels went through
+	BytesStreamed   int64         // of weights that were read from the file since they have no room, ahead of their use
+	MemoryUsed      int64         // reserved of MemoryLimit now
+	MemoryPeak      int64         // most that was ever reserved
 	MemoryLimit     int64
 	Resident        int64 // of the whole process now, as the system counts it: memory and file pages
 	Sessions        int   // open now
@@ -96,6 +99,17 @@ func (s Stats) PromptRate() float64 { return rate(s.PromptTokens, s.PromptTime) 
 
 // GenerateRate returns generated tokens per second.
 func (s Stats) GenerateRate() float64 { return rate(s.GeneratedTokens, s.GenerateTime) }
+
+// TokensPerPass returns how many tokens a pass has given on average, 1 without
+// drafts.
+func (s Stats) TokensPerPass() float64 {
+	return float64(s.GeneratedTokens) / float64(max(s.GeneratePasses, 1))
+}
+
+// AcceptanceRate returns the share of drafted tokens that were accepted.
+func (s Stats) AcceptanceRate() float64 {
+	return float64(s.AcceptedTokens) / float64(max(s.DraftedTokens, 1))
+}
 
 func rate(n int64, d time.Duration) float64 {
 	if d <= 0 {
@@ -120,6 +134,7 @@ type Plan struct {
 	Layers        int
 	Steps         int   // operations per pass
 	BytesPerToken int64 // of weights that kernels go through for one generated token
+	DraftTokens   int   // most that are drafted for a pass, 0 is none
 
 	// Of a model that is streamed. Memory has PinnedBytes and RingBytes too.
 	Streamed         bool

@@ -31,6 +31,9 @@ func InspectBytes(name string, data []byte, o *Options) (Info, Plan, error) {
 // inspect closes src.
 func inspect(src *loader.Source, name string, o *Options) (Info, Plan, error) {
 	m, _, err := prepare(src, o)
+	if m != nil && m.draft != nil {
+		err = errors.Join(err, m.draft.Close())
+	}
 	if err = errors.Join(err, src.Close()); err != nil {
 		return Info{}, Plan{}, fileError("inspect", name, err)
 	}
@@ -58,14 +61,23 @@ func prepare(src *loader.Source, opt *Options) (*Model, Options, error) {
 		free := sysmem.Limit()
 		o.MemoryLimit = free - free/reserveShare
 	}
-	m := &Model{src: src, kvType: o.KVType, sessions: map[*Session]struct{}{}}
+	m := &Model{src: src, kvType: o.KVType, speculate: o.Speculate, sessions: map[*Session]struct{}{}}
+	m.life.free = m.free
 	err := src.Protect(func() (err error) {
 		if m.tok, err = tokenizer.FromGGUF(src.Metadata); err != nil {
 			return err
 		}
+		if o.Draft != "" && o.Speculate >= 0 {
+			if m.draft, err = prepareDraft(o.Draft, src, o.KVType); err != nil {
+				return err
+			}
+		}
 		return m.layOut(o)
 	})
 	if err != nil {
+		if m.draft != nil {
+			err = errors.Join(err, m.draft.Close())
+		}
 		return nil, o, err
 	}
 	m.describe()

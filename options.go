@@ -41,6 +41,21 @@ type Options struct {
 	// KVType is the precision in which keys and values are kept.
 	KVType KVType
 
+	// Speculate is the most tokens that are drafted for a pass, up to
+	// MaxSpeculate: tokens that are likely to come, because the text has
+	// gone on like this before or a small model says so, run through the model together with
+	// the last one. The text is the same as without, for every seed; where drafts are
+	// right, it comes faster. How many are worth it is measured all the time.
+	// 0 means MaxSpeculate where it costs little, that is where weights are read from
+	// the disk again and again, or where there is a Draft, and otherwise none.
+	// A negative number means none.
+	Speculate int
+
+	// Draft, if not empty, is the file of a small model with the same vocabulary,
+	// which drafts tokens where the text has not gone on like this before.
+	// It stays in memory and counts against MemoryLimit.
+	Draft string
+
 	// Progress, if not nil, is called while the model is being opened, from
 	// the goroutine that called Open. Its bytes are those of the weights that
 	// stay in memory.
@@ -88,6 +103,8 @@ func (o *Options) check() error {
 		return fmt.Errorf("%w: a context of %d tokens, at most %d", ErrOptions, o.ContextLength, maxContext)
 	case o.Sessions > maxSessions:
 		return fmt.Errorf("%w: %d sessions, at most %d", ErrOptions, o.Sessions, maxSessions)
+	case o.Speculate > MaxSpeculate:
+		return fmt.Errorf("%w: %d drafted tokens, at most %d", ErrOptions, o.Speculate, MaxSpeculate)
 	case o.KVType > KVQ8:
 		return fmt.Errorf("%w: unknown KVType %d", ErrOptions, o.KVType)
 	}

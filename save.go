@@ -46,6 +46,7 @@ func (s *Session) save(w io.Writer) error {
 		return err
 	}
 	defer s.leave()
+	s.settle()
 	buf := bufio.NewWriter(w)
 	sum := crc32.New(castagnoli)
 	out := io.MultiWriter(buf, sum)
@@ -90,6 +91,7 @@ func (s *Session) restore(r io.Reader) error {
 		return err
 	}
 	defer s.leave()
+	s.forget()
 	s.ids = s.ids[:0]
 	s.kv.Truncate(0)
 

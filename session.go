@@ -46,8 +46,8 @@ type Session struct {
 	pass model.Pass
 	life lifetime
 
-	logits []float32 // of the last token
-	keep   func(i int, logits []float32) error
+	ahead ahead
+	keep  func(i int, logits []float32) error // puts the last logits of a pass into ahead.rows
 }
 
 // NewSession returns an empty session. It fails with a [*MemoryError] if the
@@ -84,10 +84,14 @@ func (m *Model) newSession() (*Session, error) {
 		m.budget.Release(memKV, size)
 		return nil, err
 	}
-	s := &Session{m: m, kv: kv, logits: make([]float32, m.model.Vocab)}
+	s := &Session{m: m, kv: kv}
+	if s.ahead, err = m.newAhead(m.plan.ContextLength); err != nil {
+		m.budget.Release(memKV, size)
+		return nil, errors.Join(err, kv.Close())
+	}
 	s.life.free = s.free
-	s.keep = func(_ int, logits []float32) error {
-		copy(s.logits, logits)
+	s.keep = func(i int, logits []float32) error {
+		copy(s.ahead.row(i-len(s.pass.IDs)+s.pass.Want), logits)
 		return nil
 	}
 	m.mu.Lock()
@@ -113,7 +117,7 @@ func (s *Session) Close() error {
 
 func (s *Session) free() error {
 	defer s.m.budget.Release(memKV, s.m.sessionBytes(s.m.plan.ContextLength))
-	return s.kv.Close()
+	return errors.Join(s.ahead.close(), s.kv.Close())
 }
 
 // Len returns the number of tokens of the session's text.
@@ -140,58 +144,71 @@ func (s *Session) Generate(ctx context.Context, prompt string, o *GenerateOption
 	}
 }
 
+// generation is one call of Generate.
+type generation struct {
+	GenerateOptions
+	sampler *sample.Sampler
+	n       int // number of the token that comes next, from 1 on
+}
+
 func (s *Session) generate(ctx context.Context, prompt string, opt *GenerateOptions, yield func(Token, error) bool) error {
-	var o GenerateOptions
+	g := generation{n: 1}
 	if opt != nil {
-		o = *opt
+		g.GenerateOptions = *opt
 	}
 	if err := s.enter(); err != nil {
 		return err
 	}
 	defer s.leave()
+	s.settle()
 	s.stop = StopNone
-	if o.MaxTokens < 0 {
+	if g.MaxTokens < 0 {
 		return fmt.Errorf("%w: MaxTokens is negative", ErrOptions)
 	}
 	sampling := DefaultSampling()
-	if o.Sampling != nil {
-		sampling = *o.Sampling
+	if g.Sampling != nil {
+		sampling = *g.Sampling
 	}
 	if sampling.Seed == 0 {
 		sampling.Seed = rand.Uint64()
 	}
-	sampler, err := sample.New(sampling.params(), s.m.model.Vocab)
-	if err != nil {
+	var err error
+	if g.sampler, err = sample.New(sampling.params(), s.m.model.Vocab); err != nil {
 		return fmt.Errorf("%w: %w", ErrOptions, err)
 	}
-	if err := s.addPrompt(prompt, o.ParseSpecial); err != nil {
+	if err := s.addPrompt(prompt, g.ParseSpecial); err != nil {
 		return err
 	}
 	for _, id := range s.ids {
-		sampler.Accept(id)
+		g.sampler.Accept(id)
 	}
-	out := output{text: s.m.tok.NewDecoder(tokenizer.DecodeOptions{Continue: true}), stops: sample.NewStops(o.Stop)}
+	out := output{text: s.m.tok.NewDecoder(tokenizer.DecodeOptions{Continue: true}), stops: sample.NewStops(g.Stop)}
+	if s.ahead.small != nil {
+		s.ahead.small.begin(g.sampler)
+	}
 
-	for n := 1; ; n++ {
+	defer s.settle()
+	for ; ; g.n++ {
 		if s.life.isClosed() {
 			return ErrClosed
 		}
-		if err := s.advance(ctx, n == 1, o.Progress); err != nil {
+		logits, err := s.next(ctx, &g)
+		if err != nil {
 			return err
 		}
-		if n == 1 && slices.ContainsFunc(s.logits, isNaN) {
+		if g.n == 1 && slices.ContainsFunc(logits, isNaN) {
 			return s.m.noNumbers(ctx)
 		}
-		id := sampler.Sample(s.logits)
+		id := g.sampler.Sample(logits)
 		if id < 0 {
-			if slices.ContainsFunc(s.logits, isNaN) {
+			if slices.ContainsFunc(logits, isNaN) {
 				return s.m.noNumbers(ctx)
 			}
 			return ErrNoToken
 		}
-		sampler.Accept(id)
+		g.sampler.Accept(id)
 		s.ids = append(s.ids, id)
-		if s.m.tok.IsEOG(id) && !o.IgnoreEnd {
+		if s.m.tok.IsEOG(id) && !g.IgnoreEnd {
 			s.stop = StopEnd
 			out.end(yield)
 			return nil
@@ -200,7 +217,7 @@ func (s *Session) generate(ctx context.Context, prompt string, opt *GenerateOpti
 		switch {
 		case stopped:
 			s.stop = StopText
-		case n == o.MaxTokens:
+		case g.n == g.MaxTokens:
 			s.stop = StopLength
 		case len(s.ids) >= s.kv.Cap():
 			s.stop = StopContext
@@ -236,51 +253,46 @@ func (s *Session) addPrompt(prompt string, parseSpecial bool) error {
 	return nil
 }
 
-// advance runs the tokens that have not been through the model yet and leaves
-// the logits of the last one in s.logits.
-func (s *Session) advance(ctx context.Context, prompt bool, report func(Progress)) error {
-	if s.kv.Len() == len(s.ids) {
-		s.kv.Truncate(len(s.ids) - 1) // the last token's logits are needed even if it has been run
+// progress reports how far the pass with the new tokens is.
+func (s *Session) progress(report func(Progress)) func(tokens float64) {
+	start, total := time.Now(), len(s.ids)-s.kv.Len()
+	read := s.passBytes(total)
+	return func(tokens float64) {
+		p := Progress{Stage: StagePrefill, Tokens: int(tokens), TotalTokens: total, TotalBytes: read}
+		p.estimate(tokens, float64(total), start)
+		p.Bytes = int64(p.Fraction * float64(read))
+		report(p)
 	}
-	p := model.Pass{Want: 1, Each: s.keep}
-	if prompt && report != nil {
-		start, total, read := time.Now(), len(s.ids)-s.kv.Len(), s.passBytes()
-		p.Progress = func(tokens float64) {
-			p := Progress{Stage: StagePrefill, Tokens: int(tokens), TotalTokens: total, TotalBytes: read}
-			p.estimate(tokens, float64(total), start)
-			p.Bytes = int64(p.Fraction * float64(read))
-			report(p)
-		}
-	}
-	return s.run(ctx, p, prompt)
 }
 
-// passBytes returns how many bytes of weights are read when the tokens that are
-// new go through the model.
-func (s *Session) passBytes() int64 {
-	n, batch := len(s.ids)-s.kv.Len(), s.m.plan.BatchSize
-	return int64((n+batch-1)/batch) * s.m.plan.BytesPerToken
+// passBytes returns how many bytes of weights are read when so many tokens go
+// through the model.
+func (s *Session) passBytes(tokens int) int64 {
+	batch := s.m.plan.BatchSize
+	return int64((tokens+batch-1)/batch) * s.m.plan.BytesPerToken
 }
 
-// run does the pass with the tokens that have not been through the model yet,
-// and counts it.
-func (s *Session) run(ctx context.Context, p model.Pass, prompt bool) error {
-	start, read := time.Now(), s.passBytes()
+// run does the pass with the tokens of the text that have not been through the
+// model yet.
+func (s *Session) run(ctx context.Context, p model.Pass, text []int32) error {
 	s.pass = p // in the session, so that it need not be allocated for every token
-	s.pass.IDs = s.ids[s.kv.Len():]
-	n := int64(len(s.pass.IDs))
+	s.pass.IDs = text[s.kv.Len():]
+	read := s.passBytes(len(s.pass.IDs))
 	if err := s.m.model.Forward(ctx, s.kv, &s.pass); err != nil {
 		return err
 	}
-	st := &s.m.stats
-	st.bytesRead.Add(read)
-	if prompt {
-		st.promptTokens.Add(n)
-		st.promptTime.Add(int64(time.Since(start)))
-	} else {
-		st.generatedTokens.Add(n)
-		st.generateTime.Add(int64(time.Since(start)))
+	s.m.stats.bytesRead.Add(read)
+	return nil
+}
+
+// runPrompt does the same and counts it as reading.
+func (s *Session) runPrompt(ctx context.Context, p model.Pass) error {
+	start, n := time.Now(), len(s.ids)-s.kv.Len()
+	if err := s.run(ctx, p, s.ids); err != nil {
+		return err
 	}
+	s.m.stats.promptTokens.Add(int64(n))
+	s.m.stats.promptTime.Add(int64(time.Since(start)))
 	return nil
 }
 
@@ -316,9 +328,10 @@ func (s *Session) eval(ctx context.Context, ids []int32, want int, each func(i i
 	if len(s.ids)+len(ids) > s.kv.Cap() {
 		return fmt.Errorf("%w: %d tokens after %d, room for %d", ErrContextFull, len(ids), len(s.ids), s.kv.Cap())
 	}
+	s.settle()
 	behind := len(s.ids) - s.kv.Len() // tokens that were generated last and not yet run
 	s.ids = append(s.ids, ids...)
-	return s.run(ctx, model.Pass{Want: want, Each: func(i int, logits []float32) error { return each(i-behind, logits) }}, true)
+	return s.runPrompt(ctx, model.Pass{Want: want, Each: func(i int, logits []float32) error { return each(i-behind, logits) }})
 }
 
 // Truncate forgets the session's text from token n on. Truncate(0) empties it.
@@ -327,8 +340,23 @@ func (s *Session) Truncate(n int) {
 		return
 	}
 	defer s.leave()
+	s.forget()
 	s.ids = s.ids[:n]
 	s.kv.Truncate(n)
+}
+
+// setIDs makes ids the session's text, and keeps what is computed of their common
+// beginning.
+func (s *Session) setIDs(ids []int32) {
+	same := 0
+	for same < min(len(ids), len(s.ids)) && ids[same] == s.ids[same] {
+		same++
+	}
+	if same < len(s.ids) {
+		s.forget()
+	}
+	s.kv.Truncate(same)
+	s.ids = append(s.ids[:same], ids[same:]...)
 }
 
 // enter begins a call that uses the session and its model.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // Sampler draws tokens. It is for one goroutine at a time. Its memory is a few kilobytes, and in addition for each token of the vocabulary
@@ -66,6 +67,21 @@ func (s *Sampler) Reset() {
 	clear(s.counts)
 	s.window, s.oldest = s.window[:0], 0
 	s.rng.Seed(s.p.Seed, 0)
+}
+
+// Clone returns a Sampler of the same parameters and in the same state, which goes its own way.
+func (s *Sampler) Clone() *Sampler {
+	c := *s
+	c.changed, c.counts, c.window = slices.Clone(s.changed), slices.Clone(s.counts), slices.Clone(s.window)
+	c.candidates = make([]candidate, 0, cap(s.candidates))
+	return &c
+}
+
+// CopyState brings the Sampler into the state of the one that it is a clone of.
+func (s *Sampler) CopyState(from *Sampler) {
+	s.rng = from.rng
+	copy(s.counts, from.counts)
+	s.window, s.oldest = append(s.window[:0], from.window...), from.oldest
 }
 
 // Accept tells the Sampler that a token has become part of the text, for the penalties. Tokens of the prompt count too, if they are told.

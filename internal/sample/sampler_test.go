@@ -513,3 +513,32 @@ func BenchmarkSample(b *testing.B) {
 		})
 	}
 }
+
+// A clone draws what its original draws, also after it has been led astray and brought back.
+func TestClone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const vocab = 20
+		p := Params{Temperature: rapid.SampledFrom([]float64{0, 1}).Draw(t, "temperature"), Seed: rapid.Uint64().Draw(t, "seed"),
+			RepeatPenalty: rapid.SampledFrom([]float64{1, 1.5}).Draw(t, "penalty"), RepeatLastN: rapid.IntRange(1, 5).Draw(t, "last"),
+			LogitBias: map[int32]float32{3: 1}}
+		logits := make([]float32, vocab)
+		for i := range logits {
+			logits[i] = rapid.Float32Range(-2, 2).Draw(t, "logit")
+		}
+		s := newSampler(t, p, vocab)
+		draw := func(s *Sampler, n int) (ids []int32) {
+			for range n {
+				id := s.Sample(logits)
+				s.Accept(id)
+				ids = append(ids, id)
+			}
+			return ids
+		}
+		draw(s, rapid.IntRange(0, 10).Draw(t, "before"))
+		c := s.Clone()
+		require.Equal(t, draw(s, 5), draw(c, 5))
+		draw(c, rapid.IntRange(0, 10).Draw(t, "astray"))
+		c.CopyState(s)
+		require.Equal(t, draw(s, 5), draw(c, 5))
+	})
+}
