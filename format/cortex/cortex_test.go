@@ -1,0 +1,207 @@
+package cortex_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cortexsdr/cortex/format"
+	"github.com/cortexsdr/cortex/format/cortex"
+	"github.com/cortexsdr/cortex/format/gguf"
+)
+
+// item is a tensor kept in rows or a product, with its bytes.
+type item struct {
+	rows    format.Tensor
+	data    []byte
+	product cortex.Product
+	blocks  [][]byte
+}
+
+// linear is the table of the codes that stand for evenly spaced weights.
+var linear = [16]byte{0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120}
+
+func newRows(rng *rand.Rand, name string, typ format.Type, shape ...int64) item {
+	size, err := typ.Bytes(shape)
+	if err != nil {
+		panic(err)
+	}
+	return item{rows: format.Tensor{Name: name, Type: typ, Shape: shape, Size: size}, data: random(rng, int(size))}
+}
+
+func newProduct(rng *rand.Rand, typ cortex.Type, channels, blockChannels int, matrices ...cortex.Matrix) item {
+	p := cortex.Product{Matrices: matrices, Type: typ, Channels: channels, BlockChannels: blockChannels}
+	if typ == cortex.SDR4 {
+		p.Table = linear
+	}
+	groups := 0
+	for _, m := range matrices {
+		groups += (m.Outputs + typ.Group() - 1) / typ.Group()
+	}
+	if blockChannels == 0 {
+		blockChannels = cortex.DefaultBlockChannels(channels, groups)
+	}
+	it := item{product: p}
+	for first := 0; first < channels; first += blockChannels {
+		l := cortex.NewLayout(min(blockChannels, channels-first), groups)
+		b := make([]byte, l.Size)
+		for i := range l.Channels * groups {
+			binary.LittleEndian.PutUint16(b[2*i:], uint16(rng.IntN(0x3c00))|uint16(rng.IntN(2))<<15)
+		}
+		copy(b[l.Values:], random(rng, int(l.Size-l.Values)))
+		it.blocks = append(it.blocks, b)
+	}
+	return it
+}
+
+func random(rng *rand.Rand, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		if b[i] = byte(rng.Uint32()); b[i] == 0x80 {
+			b[i] = 0
+		}
+	}
+	return b
+}
+
+// small is a model with one of everything.
+func small() []item {
+	rng := rand.New(rand.NewPCG(1, 2))
+	return []item{
+		newRows(rng, "token_embd.weight", format.Q8_0, 64, 1100),
+		newRows(rng, "norm.weight", format.F16, 64),
+		newProduct(rng, cortex.SDR4, 64, 24, cortex.Matrix{Name: "q", Outputs: 200}, cortex.Matrix{Name: "k", Outputs: 128}, cortex.Matrix{Name: "v", Outputs: 1}),
+		newProduct(rng, cortex.SDR8, 300, 100, cortex.Matrix{Name: "gate", Outputs: 640}),
+		newRows(rng, "big", format.F32, 1000, 600),
+		newProduct(rng, cortex.SDR8, 3, 0, cortex.Matrix{Name: "tiny", Outputs: 5}),
+		newRows(rng, "bias", format.F32, 3),
+	}
+}
+
+var meta = []gguf.KV{
+	{Key: "general.architecture", Value: "llama"},
+	{Key: "general.name", Value: "small"},
+	{Key: "words", Value: []string{"one", "two", ""}},
+	{Key: "cortex.answer", Value: uint32(42)},
+}
+
+// add writes an item, or what is left of it.
+func add(w *cortex.Writer, it item) error {
+	if it.blocks == nil {
+		r, err := w.AddRows(it.rows.Name, it.rows.Type, it.rows.Shape)
+		if err != nil {
+			return err
+		}
+		for left := it.data[r.Written():]; len(left) > 0; {
+			n, err := r.Write(left[:min(len(left), 100_000)])
+			if err != nil {
+				return err
+			}
+			left = left[n:]
+		}
+		return nil
+	}
+	p, err := w.AddProduct(it.product)
+	if err != nil {
+		return err
+	}
+	for p.Next() < it.product.Channels {
+		block := 0
+		if p.Next() > 0 {
+			block = p.Next() / it.product.BlockChannels
+		}
+		if err := p.WriteBlock(it.blocks[block]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes a set and returns the paths of its files.
+func write(t testing.TB, path string, o cortex.Options, items []item) []string {
+	t.Helper()
+	w, err := cortex.NewWriter(path, o)
+	require.NoError(t, err)
+	defer w.Suspend()
+	w.SetMetadata(meta)
+	for _, it := range items {
+		require.NoError(t, add(w, it))
+	}
+	require.NoError(t, w.Close())
+	return w.Paths()
+}
+
+// parts reads files.
+func parts(t testing.TB, paths ...string) []gguf.Part {
+	t.Helper()
+	list := make([]gguf.Part, len(paths))
+	for i, p := range paths {
+		data, err := os.ReadFile(p)
+		require.NoError(t, err)
+		list[i] = gguf.Part{Name: p, Data: data}
+	}
+	return list
+}
+
+// check checks that a set holds the items.
+func check(t testing.TB, paths []string, items []item) *cortex.File {
+	t.Helper()
+	files := parts(t, paths...)
+	f, err := cortex.Parse(files...)
+	require.NoError(t, err)
+	products := 0
+	for _, it := range items {
+		if it.blocks == nil {
+			got, ok := f.Tensor(it.rows.Name)
+			require.True(t, ok)
+			require.Equal(t, it.rows.Shape, got.Shape)
+			require.Equal(t, it.rows.Type, got.Type)
+			require.Equal(t, it.data, files[got.Part].Data[got.Offset:][:got.Size])
+			continue
+		}
+		for m, matrix := range it.product.Matrices {
+			i, j, ok := f.Product(matrix.Name)
+			require.True(t, ok)
+			require.Equal(t, []int{products, m}, []int{i, j})
+		}
+		got := f.Products[products]
+		require.Equal(t, it.product.Matrices, got.Matrices)
+		require.Equal(t, it.product.Table, got.Table)
+		require.Equal(t, len(it.blocks), len(got.Pieces))
+		for i, b := range it.blocks {
+			c := got.Pieces[i]
+			require.Equal(t, b, files[c.Part].Data[c.Offset:][:c.Size])
+			require.Equal(t, min(got.BlockChannels, got.Channels-c.First), c.Channels)
+		}
+		products++
+	}
+	require.Len(t, f.Products, products)
+	return f
+}
+
+func TestRoundTrip(t *testing.T) {
+	for _, o := range []cortex.Options{{}, {Job: "x"}, {Shards: 1}, {Shards: 3}, {ShardBytes: 300_000}, {Shards: 2, Dirs: []string{t.TempDir(), t.TempDir()}}} {
+		t.Run(fmt.Sprintf("%+v", o), func(t *testing.T) {
+			dir := t.TempDir()
+			paths := write(t, filepath.Join(dir, "m.cortex"), o, small())
+			f := check(t, paths, small())
+			name, err := f.String("general.name")
+			require.NoError(t, err)
+			require.Equal(t, "small", name)
+			require.Equal(t, []string{"general.architecture", "general.name", "words", "cortex.answer"}, f.Keys())
+			for _, p := range paths {
+				found, err := cortex.Find(p, o.Dirs...) // needed for what lies elsewhere than the first shard
+				require.NoError(t, err)
+				require.Equal(t, paths, found)
+			}
+			left, err := filepath.Glob(filepath.Join(filepath.Dir(paths[0]), "*"))
+			require.NoError(t, err)
+			require.Subset(t, paths, left)
+		})
+	}
+}

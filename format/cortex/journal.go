@@ -1,0 +1,217 @@
+package cortex
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// journal tells what of a set has been written: a header that names the job, and then a record for every entry that was begun and
+// every piece that was written, in their order. Where the pieces are follows from their sizes.
+//
+// A record is the length of its payload, a checksum of the payload and of all records before, and the payload; so the journal
+// ends where a record was not written whole, and what a longer one has left behind the end does not count. Nothing of the
+// journal is believed of the pieces but their checksums: they are read back.
+type journal struct {
+	f       *os.File // nil if nothing can be continued
+	path    string
+	pos     int64  // end of the records that count
+	sum     uint32 // checksum of all of them
+	pending []record
+	replay  bool // the shards may hold more than the records that count say
+
+	sealUUID   UUID
+	sealShards int
+}
+
+// record is a record of an earlier writer.
+type record struct {
+	payload []byte
+	end     int64
+	sum     uint32
+}
+
+// The kinds of records, the first byte of their payload.
+const (
+	recordHeader = 'H' // the rest is the job
+	recordEntry  = 'E' // the rest is the kind and what identifies it
+	recordPiece  = 'P' // the rest is the checksum
+	recordSeal   = 'S' // the set is whole; the rest is its UUID and the number of shards
+)
+
+const recordHead = 4 + 4
+
+// journalVersion is to be raised when pieces are placed in another way, or records change.
+const journalVersion = 1
+
+// jobOf returns what must be the same for a writer to continue the work of another.
+func jobOf(o Options) []byte {
+	le := binary.LittleEndian
+	b := le.AppendUint32([]byte{recordHeader}, journalVersion)
+	b = le.AppendUint32(b, uint32(max(1, o.Shards)))
+	b = le.AppendUint64(b, uint64(o.ShardBytes))
+	b = appendText(b, o.Job)
+	for _, dir := range o.Dirs {
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			abs = dir
+		}
+		b = appendText(b, abs)
+	}
+	return b
+}
+
+// openJournal opens the journal at path if it is that of the same job, and otherwise begins a new one.
+func openJournal(path string, o Options) (*journal, error) {
+	j := &journal{path: path}
+	if o.Job == "" {
+		return j, j.remove()
+	}
+	data, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	records := readRecords(data)
+	job := jobOf(o)
+	if j.f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
+		return nil, err
+	}
+	if len(records) == 0 || !bytes.Equal(records[0].payload, job) {
+		err := j.f.Truncate(0)
+		if err == nil {
+			err = j.add(job)
+		}
+		if err != nil {
+			return nil, errors.Join(err, j.close())
+		}
+		return j, nil
+	}
+	j.pending, j.replay = records, true
+	for _, r := range records {
+		if p := r.payload; p[0] == recordSeal && len(p) == 1+16+4 {
+			j.sealUUID, j.sealShards = UUID(p[1:17]), int(binary.LittleEndian.Uint32(p[17:]))
+		}
+	}
+	j.next() // the header
+	return j, nil
+}
+
+// readRecords returns the records that are whole.
+func readRecords(data []byte) (list []record) {
+	var sum uint32
+	for at := 0; len(data)-at > recordHead; {
+		n := binary.LittleEndian.Uint32(data[at:])
+		want := binary.LittleEndian.Uint32(data[at+4:])
+		if n == 0 || int64(n) > int64(len(data)-at-recordHead) {
+			break
+		}
+		payload := data[at+recordHead:][:n:n]
+		if sum = crc32.Update(sum, castagnoli, payload); sum != want {
+			break
+		}
+		at += recordHead + int(n)
+		list = append(list, record{payload: payload, end: int64(at), sum: sum})
+	}
+	return list
+}
+
+// add appends a record.
+func (j *journal) add(payload []byte) error {
+	if j.f == nil {
+		return nil
+	}
+	sum := crc32.Update(j.sum, castagnoli, payload)
+	b := binary.LittleEndian.AppendUint32(make([]byte, 0, recordHead+len(payload)), uint32(len(payload)))
+	b = binary.LittleEndian.AppendUint32(b, sum)
+	b = append(b, payload...)
+	if _, err := j.f.WriteAt(b, j.pos); err != nil {
+		return err
+	}
+	j.pos, j.sum = j.pos+int64(len(b)), sum
+	return nil
+}
+
+// next goes past the next record of an earlier writer.
+func (j *journal) next() {
+	j.pos, j.sum = j.pending[0].end, j.pending[0].sum
+	j.pending = j.pending[1:]
+}
+
+// replaying reports whether the files of an earlier writer are being continued, and its end has not been found yet.
+func (j *journal) replaying() bool { return j.replay }
+
+// sealed returns what the set was called that an earlier writer had begun to give its names.
+func (j *journal) sealed() (uuid UUID, shards int, ok bool) {
+	return j.sealUUID, j.sealShards, j.sealShards > 0
+}
+
+// had goes past the next record if it says that this entry was begun.
+func (j *journal) had(spec []byte) bool {
+	if len(j.pending) == 0 || j.pending[0].payload[0] != recordEntry || !bytes.Equal(j.pending[0].payload[1:], spec) {
+		return false
+	}
+	j.next()
+	return true
+}
+
+func (j *journal) addEntry(spec []byte) error { return j.add(append([]byte{recordEntry}, spec...)) }
+
+// piece returns the checksum of the next piece that an earlier writer has written.
+func (j *journal) piece() (crc uint32, ok bool) {
+	if len(j.pending) == 0 {
+		return 0, false
+	}
+	p := j.pending[0].payload
+	if p[0] != recordPiece || len(p) != 1+4 {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint32(p[1:]), true
+}
+
+func (j *journal) addPiece(crc uint32) error {
+	return j.add(binary.LittleEndian.AppendUint32([]byte{recordPiece}, crc))
+}
+
+// drop forgets the rest of what an earlier writer has written.
+func (j *journal) drop() { j.pending = nil }
+
+// end reports whether the end of what an earlier writer has written has just been reached, and cuts the journal off there.
+func (j *journal) end() (reached bool, err error) {
+	if !j.replay || len(j.pending) > 0 {
+		return false, nil
+	}
+	j.replay = false
+	return true, j.f.Truncate(j.pos)
+}
+
+// seal notes that all shards are whole and on the disk, before they get their names.
+func (j *journal) seal(uuid UUID, shards int) error {
+	if j.f == nil {
+		return nil
+	}
+	err := j.add(binary.LittleEndian.AppendUint32(append([]byte{recordSeal}, uuid[:]...), uint32(shards)))
+	return errors.Join(err, j.f.Sync())
+}
+
+// close closes the journal, which stays.
+func (j *journal) close() error {
+	if j.f == nil {
+		return nil
+	}
+	err := j.f.Close()
+	j.f = nil
+	return err
+}
+
+// remove closes and removes the journal.
+func (j *journal) remove() error {
+	err := j.close()
+	if e := os.Remove(j.path); !errors.Is(e, fs.ErrNotExist) {
+		err = errors.Join(err, e)
+	}
+	return err
+}

@@ -1,0 +1,103 @@
+package cortex
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/cortexsdr/cortex/format"
+)
+
+// Type is how the weights of a product are stored, with the number that files have for it.
+type Type uint32
+
+// The types of products.
+const (
+	SDR4 Type = 1 // 4-bit codes of a table of 16 values, groups of 128 outputs
+	SDR8 Type = 2 // 8-bit values, groups of 64 outputs
+)
+
+// GroupBytes is the number of bytes of a group: the weights of one channel to [Type.Group] consecutive outputs.
+const GroupBytes = 64
+
+// types gives each type its name and the outputs of a group; 0 for numbers that are no types.
+var types = [...]struct {
+	name  string
+	group int
+}{
+	SDR4: {"SDR4", 128},
+	SDR8: {"SDR8", 64},
+}
+
+// String returns the type's name: "SDR4".
+func (t Type) String() string {
+	if t.Group() > 0 {
+		return types[t].name
+	}
+	return "Type(" + strconv.FormatUint(uint64(t), 10) + ")"
+}
+
+// Group returns the number of outputs of a group, 0 if the type is not known.
+func (t Type) Group() int {
+	if int64(t) < int64(len(types)) {
+		return types[t].group
+	}
+	return 0
+}
+
+// ParseType returns the type of that name; case does not matter. Its error wraps format.ErrUnsupported.
+func ParseType(name string) (Type, error) {
+	for t := range types {
+		if types[t].group > 0 && strings.EqualFold(types[t].name, name) {
+			return Type(t), nil
+		}
+	}
+	return 0, &format.Error{Detail: fmt.Sprintf("unknown type %q of a product", name), Err: format.ErrUnsupported}
+}
+
+// MaxChannels is the most channels of a product: with more, the 32-bit sums of its integer product could overflow.
+const MaxChannels = 65536
+
+// maxGroups bounds the groups of a product so that no size overflows.
+const maxGroups = math.MaxInt32
+
+// Layout is where scales and values lie in a block of so many channels and groups:
+//
+//	scales  [Channels][Groups]     binary16, then zeros up to byte Values
+//	values  [Channels][Groups][64] bytes, from byte Values to byte Size
+type Layout struct {
+	Channels, Groups int
+	Values, Size     int64
+}
+
+// NewLayout returns the layout of a block of 1 to [MaxChannels] channels. Values is a multiple of 64, and of 4096 where the values
+// take 64 KiB or more, so that they can be read from a disk and mapped on their own.
+func NewLayout(channels, groups int) Layout {
+	n := int64(channels) * int64(groups)
+	align := int64(smallAlign)
+	if n*GroupBytes >= pageBytes {
+		align = 4096
+	}
+	values := alignUp(2*n, align)
+	return Layout{Channels: channels, Groups: groups, Values: values, Size: values + n*GroupBytes}
+}
+
+// DefaultBlockBytes is what a block of a product takes at most, unless a single channel takes more.
+const DefaultBlockBytes = 2 << 20
+
+// channelMultiple divides the default number of channels of a block: kernels take this many together.
+const channelMultiple = 8
+
+// DefaultBlockChannels returns how many channels the blocks of a product have, all but the last, if they are to be
+// as few and as even as possible and of at most [DefaultBlockBytes] each.
+func DefaultBlockChannels(channels, groups int) int {
+	perChannel := int64(groups) * (2 + GroupBytes)
+	most := max(1, (DefaultBlockBytes-4096)/perChannel/channelMultiple) * channelMultiple
+	blocks := (int64(channels) + most - 1) / most
+	each := (int64(channels) + blocks - 1) / blocks
+	return int(min(int64(channels), alignUp(each, channelMultiple)))
+}
+
+// alignUp rounds n up to a multiple of align, a power of two.
+func alignUp(n, align int64) int64 { return (n + align - 1) &^ (align - 1) }
