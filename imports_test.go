@@ -41,6 +41,7 @@ var importRules = []importRule{
 
 	{pkg: "internal/sample"},
 	{pkg: "internal/speculate"},
+	{pkg: "internal/sparsity"},
 	{pkg: "internal/chat", extern: []string{"github.com/ardanlabs/jinja"}},
 	{pkg: "internal/sysmem", extern: []string{"golang.org/x/sys/..."}},
 	{pkg: "internal/workers", extern: []string{"golang.org/x/sys/cpu"}},
@@ -50,7 +51,7 @@ var importRules = []importRule{
 	{pkg: "internal/perplexity", module: []string{"format"}},
 	{pkg: "internal/testmodel", module: []string{"format/..."}},
 
-	{pkg: ".", module: []string{"internal/chat", "internal/model", "internal/plan", "internal/sample", "internal/speculate", "internal/sysmem", "internal/tokenizer", "internal/workers",
+	{pkg: ".", module: []string{"internal/chat", "internal/model", "internal/plan", "internal/sample", "internal/sparsity", "internal/speculate", "internal/sysmem", "internal/tokenizer", "internal/workers",
 		"loader", "cache", "format/..."}},
 
 	{pkg: "cmd/...", module: []string{"./..."},

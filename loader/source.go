@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/cortexsdr/cortex/format"
+	container "github.com/cortexsdr/cortex/format/cortex"
 	"github.com/cortexsdr/cortex/format/gguf"
 	"github.com/edsrzf/mmap-go"
 )
@@ -18,6 +19,7 @@ type Source struct {
 	Format string // and its version: "GGUF version 3"
 	*gguf.Metadata
 	format.Table
+	Products []container.Product // of a .cortex file: what is stored channel by channel
 
 	parts []part
 }
@@ -46,7 +48,11 @@ func (s *Source) open(path string) error {
 	}
 	var names []string
 	err := s.Protect(func() (err error) {
-		names, err = gguf.SplitNames(gguf.Part{Name: path, Data: s.parts[0].data})
+		if container.Is(s.parts[0].data) {
+			names, err = container.Find(path)
+		} else {
+			names, err = gguf.SplitNames(gguf.Part{Name: path, Data: s.parts[0].data})
+		}
 		return err
 	})
 	if err != nil {
@@ -106,6 +112,14 @@ func (s *Source) parse() error {
 	parts := make([]gguf.Part, len(s.parts))
 	for i, p := range s.parts {
 		parts[i] = gguf.Part{Name: p.name, Data: p.data}
+	}
+	if container.Is(s.parts[0].data) {
+		f, err := container.Parse(parts...)
+		if err != nil {
+			return err
+		}
+		s.Format, s.Metadata, s.Table, s.Products = fmt.Sprintf("cortex version %d.%d", f.Major, f.Minor), f.Metadata, f.Table, f.Products
+		return nil
 	}
 	f, err := gguf.Parse(parts...)
 	if err != nil {

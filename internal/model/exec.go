@@ -22,23 +22,27 @@ type exec struct {
 	rows  []int                // tokens that each slot has room for, by plan.Slot
 	most  [kernels.Layouts]int // values of the largest input of a product, by kernels.Layout
 	gemm  gemmSizes
+	channelSizes
 
 	// What follows exists from start to close.
-	pool    *workers.Pool
-	buf     *loader.Buffer
-	slots   [][]float32                   // by plan.Slot: [rows][width]
-	packed  [kernels.Layouts]kernels.Acts // the input of a product, by kernels.Layout
-	scratch [][]float32                   // one per worker
-	prompts gemmBuffers
-	att     attention
-	freqs   []float64 // angle per position of each pair
-	scale   float64   // factor on cosine and sine
-	angles  []float32 // [batch][RoPE.Dim]: cosines and sines
-	tile    [plan.Ops]func(tile, worker int)
-	pack    func(tile, worker int)
-	packAll func(tile, worker int)
-	looked  error                 // why a row could not be looked up
-	ahead   atomic.Pointer[ahead] // what idle workers fetch
+	pool                                   *workers.Pool
+	buf                                    *loader.Buffer
+	slots                                  [][]float32                   // by plan.Slot: [rows][width]
+	packed                                 [kernels.Layouts]kernels.Acts // the input of a product, by kernels.Layout
+	scratch                                [][]float32                   // one per worker
+	prompts                                gemmBuffers
+	channel                                channelWork
+	att                                    attention
+	freqs                                  []float64 // angle per position of each pair
+	scale                                  float64   // factor on cosine and sine
+	angles                                 []float32 // [batch][RoPE.Dim]: cosines and sines
+	tile                                   [plan.Ops]func(tile, worker int)
+	pack                                   func(tile, worker int)
+	packAll                                func(tile, worker int)
+	choose, encode, accumulate, finishSums func(tile, worker int) // see channels.go
+	looked                                 error                  // why a row could not be looked up
+	ahead                                  atomic.Pointer[ahead]  // what idle workers fetch
+	sparsity                               Sparsity
 
 	// The pass, and the step of it that is being run.
 	ctx    context.Context
@@ -47,6 +51,7 @@ type exec struct {
 	pos    int // position of the first token
 	n      int // tokens
 	many   tiling
+	sparse bool // channels are left out
 	step   *step
 	round  *round
 	packAs kernels.Layout
@@ -56,10 +61,11 @@ type exec struct {
 // step is a plan.Step with what it needs to run.
 type step struct {
 	plan.Step
-	mats   []matrix
-	rounds []round   // of a product
-	vec    []float32 // a norm's weights
-	ahead  *ahead    // what is fetched for the product that follows
+	mats     []matrix
+	rounds   []round   // of a product
+	vec      []float32 // a norm's weights
+	channels *channels // of a product that is stored channel by channel
+	ahead    *ahead    // what is fetched for the product that follows
 }
 
 // round is what is held and multiplied together: all of a step's matrices where
@@ -108,6 +114,10 @@ const scratchValues = 4096
 // newExec checks that there is a kernel for every step and works out the sizes.
 func newExec(m *Model, batch int) (*exec, error) {
 	e := &exec{m: m, batch: batch, rows: make([]int, len(m.Plan.Slots)), att: newAttention(&m.Config)}
+	e.channelSizes.tokens = batch
+	if !m.streamed {
+		e.channelSizes.tokens = min(batch, channelTokens)
+	}
 	for _, ps := range m.Plan.Steps {
 		room := batch
 		if ps.Layer == m.Layers {
@@ -140,6 +150,12 @@ func newExec(m *Model, batch int) (*exec, error) {
 				}
 			}
 			st.mats = append(st.mats, mat)
+		}
+		if ps.C != nil {
+			var err error
+			if st.channels, err = e.newChannels(ps.C); err != nil {
+				return nil, err
+			}
 		}
 		for _, v := range ps.V {
 			if v == nil {
@@ -195,12 +211,12 @@ func (e *exec) bytes() (n int64) {
 	for l := kernels.Q8x32; int(l) < kernels.Layouts; l++ {
 		n += loader.SizeOf[int8](e.most[l]) + loader.SizeOf[float32](e.most[l]/l.Block()) + loader.SizeOf[int16](e.most[l]/l.SumBlock())
 	}
-	return n + loader.SizeOf[float32](e.batch*e.m.RoPE.Dim) + e.gemm.packedBytes()
+	return n + loader.SizeOf[float32](e.batch*e.m.RoPE.Dim) + e.gemm.packedBytes() + e.channelSizes.bytes()
 }
 
 // workerBytes returns what start allocates for each worker.
 func (e *exec) workerBytes() int64 {
-	return loader.SizeOf[float32](scratchValues) + e.gemm.workerBytes() + e.att.workerBytes(&e.m.Config)
+	return loader.SizeOf[float32](scratchValues) + e.gemm.workerBytes() + e.channelSizes.workerBytes() + e.att.workerBytes(&e.m.Config)
 }
 
 // start allocates the buffers and reads the pinned vectors.
@@ -226,6 +242,7 @@ func (e *exec) start(pool *workers.Pool) (err error) {
 		e.scratch = append(e.scratch, loader.Take[float32](e.buf, scratchValues))
 	}
 	e.prompts = e.gemm.take(e.buf, pool.Workers())
+	e.channel = e.channelSizes.take(e.buf, pool.Workers())
 	e.att.take(e.buf, &e.m.Config, pool.Workers())
 	var divisors []float32
 	if t, ok := e.m.src.Tensor(ropeDivisors); ok {
@@ -255,6 +272,7 @@ func (e *exec) start(pool *workers.Pool) (err error) {
 		plan.SiLUMul:   e.siluMulTile,
 	}
 	e.pack, e.packAll = e.packTile, e.packAllTile
+	e.choose, e.encode, e.accumulate, e.finishSums = e.chooseTile, e.encodeTile, e.accumulateTile, e.finishTile
 	return nil
 }
 
@@ -275,6 +293,9 @@ func (e *exec) startStep(s *step) (err error) {
 	}
 	if s.Op == plan.Embed {
 		return nil
+	}
+	if s.channels != nil {
+		return s.channels.start(e, s)
 	}
 	for i := range s.mats {
 		mat, w := &s.mats[i], s.W[i]
@@ -315,7 +336,7 @@ func (e *exec) close() error {
 	if e.buf == nil {
 		return nil
 	}
-	e.slots, e.scratch, e.angles = nil, nil, nil
+	e.slots, e.scratch, e.angles, e.channel = nil, nil, nil, channelWork{}
 	e.ahead.Store(nil)
 	return e.buf.Close()
 }
@@ -346,6 +367,9 @@ func (e *exec) runStep(s *step) error {
 
 // multiply runs a step that is a product, a round of blocks after the other.
 func (e *exec) multiply(s *step) error {
+	if s.channels != nil {
+		return e.multiplyChannels(s)
+	}
 	e.fetchAhead(s)
 	if err := e.packInput(s); err != nil {
 		return err

@@ -19,6 +19,9 @@ type Pass struct {
 	Want int
 	Each func(i int, logits []float32) error
 
+	// Sparse leaves out channels as SetSparsity said.
+	Sparse bool
+
 	// Hidden hands the normalized residual stream, Dim values, to Each in
 	// place of the logits.
 	Hidden bool
@@ -70,6 +73,7 @@ func (m *Model) batch(ctx context.Context, kv *KV, p *Pass, from, to int) error 
 	}
 	e := m.exec
 	e.ctx, e.kv, e.ids, e.pos, e.n = ctx, kv, p.IDs[from:to], kv.n, to-from
+	e.sparse = p.Sparse && e.sparsity.Level > 0
 	e.many = tilingFor(len(p.IDs)) // of the whole pass, so that batches do not change the result
 	dim := m.RoPE.Dim
 	for t := range e.n {

@@ -78,6 +78,7 @@ func New(src *loader.Source, o Options) (*Model, error) {
 		return nil, err
 	}
 	b := plan.NewBuilder(src.Tensor, src.TensorError)
+	b.Channels = channelsOf(src)
 	architectures[cfg.Arch](b, cfg)
 	p, err := b.Plan()
 	if err != nil {
@@ -100,7 +101,11 @@ func New(src *loader.Source, o Options) (*Model, error) {
 	if m.streamed {
 		m.Layout.Weights, m.Layout.Fair = loader.LeastStream(m.order), loader.FairStream(m.order)
 		for _, s := range slices.Backward(p.Steps) {
-			if s.Layer == m.Layers && len(s.W) > 0 {
+			switch {
+			case s.Layer != m.Layers:
+			case s.C != nil:
+				m.tail = s.C.Block
+			case len(s.W) > 0:
 				m.tail = s.W[0].Block
 			}
 		}
@@ -153,7 +158,7 @@ func (m *Model) BytesStreamed() int64 {
 func weightBytes(blocks []plan.Block) (n int64) {
 	seen := map[string]bool{}
 	for _, b := range blocks {
-		if !seen[b.Tensor] {
+		if !seen[b.Tensor] || b.Channels {
 			seen[b.Tensor] = true
 			n += b.Size
 		}

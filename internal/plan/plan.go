@@ -59,6 +59,34 @@ type Block struct {
 	// embedding), RowBytes each.
 	Lookup   bool
 	RowBytes int64
+	// Channels marks a piece of a product that is stored channel by channel.
+	Channels bool
+	CRC      uint32 // of such a piece: CRC-32C of its bytes
+}
+
+// Channels is a product whose matrices are stored together, input channel by input
+// channel (see package format/cortex). All matrices of the step are in it.
+type Channels struct {
+	Type     string   // of the values: "SDR4"
+	Inputs   int      // channels
+	Matrices []Matrix // their outputs follow each other in every channel
+	Pieces   []Piece  // in the order of channels
+	Index    int      // the product's number in the file
+	Block    int      // the index of the first piece in Plan.Blocks
+}
+
+// Matrix is one of the matrices of a product.
+type Matrix struct {
+	Name    string // the tensor's
+	Outputs int
+}
+
+// Piece is a run of whole channels.
+type Piece struct {
+	Part            int
+	Offset, Size    int64
+	First, Channels int
+	CRC             uint32 // CRC-32C of its bytes
 }
 
 // Vector is a small tensor (a norm's weights, a bias) that is kept in memory as
@@ -74,6 +102,7 @@ type Step struct {
 	In, Out []Slot
 	W       []Weight
 	V       []*Vector
+	C       *Channels // in place of W where a product is stored channel by channel
 }
 
 // Plan is the whole pass of one batch of tokens through the model.
@@ -97,13 +126,18 @@ func (p *Plan) BytesPerPass(n int) (bytes int64) {
 	return bytes
 }
 
-// Cut cuts every matrix but the lookup tables into blocks of at most bytes, of
+// Cut cuts every matrix but the lookup tables and what is stored channel by channel into blocks of at most bytes, of
 // about the same size, whose numbers of rows are multiples of rows; if that many
 // rows take more, a block has that many. It is called once.
 func (p *Plan) Cut(bytes int64, rows int) {
 	whole := p.Blocks
 	p.Blocks = nil
 	for i := range p.Steps {
+		if c := p.Steps[i].C; c != nil { // in pieces already
+			first := c.Block
+			c.Block = len(p.Blocks)
+			p.Blocks = append(p.Blocks, whole[first:first+len(c.Pieces)]...)
+		}
 		for j := range p.Steps[i].W {
 			w := &p.Steps[i].W[j]
 			b := whole[w.Block]
@@ -134,8 +168,13 @@ func evenRows(rows, most, multiple int64) int {
 // Builder writes a plan. Its methods append one step each; a tensor that is
 // missing or has the wrong shape is remembered as the error that Plan returns.
 type Builder struct {
-	find  func(name string) (format.Tensor, bool)
-	fail  func(tensor, detail string) error
+	find func(name string) (format.Tensor, bool)
+	fail func(tensor, detail string) error
+
+	// Channels, if not nil, finds the product that is stored channel by channel
+	// and has the named matrix as its first.
+	Channels func(matrix string) (*Channels, bool)
+
 	plan  Plan
 	layer int
 	used  map[string]bool
@@ -175,8 +214,18 @@ func (b *Builder) Slot(name string, width int) Slot {
 
 // Has reports whether the model has the tensor.
 func (b *Builder) Has(tensor string) bool {
-	_, ok := b.find(tensor)
+	if _, ok := b.find(tensor); ok {
+		return true
+	}
+	_, ok := b.product(tensor)
 	return ok
+}
+
+func (b *Builder) product(matrix string) (*Channels, bool) {
+	if b.Channels == nil {
+		return nil, false
+	}
+	return b.Channels(matrix)
 }
 
 // Used reports whether a step reads the tensor.
@@ -203,20 +252,51 @@ type Product struct {
 
 // MatMul appends out = matrix·in for every product, as one step.
 func (b *Builder) MatMul(in Slot, products ...Product) {
-	s := Step{Op: MatMul, In: []Slot{in}}
+	b.multiply(MatMul, in, products...)
+}
+
+func (b *Builder) multiply(op Op, in Slot, products ...Product) {
+	s := Step{Op: op, In: []Slot{in}}
+	c, ok := b.product(products[0].Matrix + ".weight")
+	if ok {
+		s.C = c
+		b.checkChannels(c, in, products)
+	}
 	for _, p := range products {
 		s.Out = append(s.Out, p.Out)
-		s.W = append(s.W, b.weight(p.Matrix+".weight", b.width(in), b.width(p.Out), false))
+		if !ok {
+			s.W = append(s.W, b.weight(p.Matrix+".weight", b.width(in), b.width(p.Out), false))
+		}
 		s.V = append(s.V, b.vector(p.Matrix+".bias", b.width(p.Out), false))
 	}
 	b.add(s)
 }
 
+// checkChannels compares a stored product with what a step multiplies and
+// appends its blocks.
+func (b *Builder) checkChannels(c *Channels, in Slot, products []Product) {
+	name := c.Matrices[0].Name
+	if c.Inputs != b.width(in) || len(c.Matrices) != len(products) {
+		b.fails(name, fmt.Sprintf("a product of %d matrices and %d inputs, want %d and %d", len(c.Matrices), c.Inputs, len(products), b.width(in)))
+		return
+	}
+	for i, p := range products {
+		m := c.Matrices[i]
+		if m.Name != p.Matrix+".weight" || m.Outputs != b.width(p.Out) {
+			b.fails(name, fmt.Sprintf("matrix %d of the product is %s with %d outputs, want %s with %d", i, m.Name, m.Outputs, p.Matrix+".weight", b.width(p.Out)))
+			return
+		}
+		b.used[m.Name] = true
+	}
+	c.Block = len(b.plan.Blocks)
+	for _, p := range c.Pieces {
+		b.plan.Blocks = append(b.plan.Blocks, Block{Tensor: name, Part: p.Part, Offset: p.Offset, Size: p.Size, Channels: true, CRC: p.CRC})
+	}
+}
+
 // MatMulAdd appends out += matrix·in, the end of a residual branch.
 func (b *Builder) MatMulAdd(out, in Slot, matrix string) {
-	b.add(Step{Op: MatMulAdd, In: []Slot{in}, Out: []Slot{out},
-		W: []Weight{b.weight(matrix+".weight", b.width(in), b.width(out), false)},
-		V: []*Vector{b.vector(matrix+".bias", b.width(out), false)}})
+	b.multiply(MatMulAdd, in, Product{Out: out, Matrix: matrix})
 }
 
 // RoPE appends the rotation of the slots by each token's position.
