@@ -23,16 +23,17 @@ import (
 // Model is an open model. It is safe for concurrent use: sessions take turns, a
 // batch of tokens at a time.
 type Model struct {
-	src    *loader.Source
-	tok    *tokenizer.Tokenizer
-	model  *model.Model
-	pool   *workers.Pool
-	budget *cache.Budget
-	plan   Plan
-	info   Info
-	kvType KVType
-	stats  counters
-	life   lifetime
+	src          *loader.Source
+	tok          *tokenizer.Tokenizer
+	model        *model.Model
+	pool         *workers.Pool
+	budget       *cache.Budget
+	plan         Plan
+	info         Info
+	kvType       KVType
+	sparsePrompt bool
+	stats        counters
+	life         lifetime
 
 	speculate int    // Options.Speculate
 	draft     *Model // of Options.Draft, or nil
@@ -49,7 +50,6 @@ type Model struct {
 type counters struct {
 	promptTokens, generatedTokens atomic.Int64
 	promptTime, generateTime      atomic.Int64 // nanoseconds
-	bytesRead                     atomic.Int64
 	generatePasses                atomic.Int64
 	draftedTokens, acceptedTokens atomic.Int64
 }
@@ -130,6 +130,7 @@ func open(src *loader.Source, opt *Options) (*Model, error) {
 			o.Logger.Warn("model does not fit into the memory limit and is streamed", "model", src.Name(),
 				"pinned", m.plan.PinnedBytes, "per token", m.plan.StreamedPerToken)
 		}
+		m.logSparsity(o.Logger)
 		if n := m.plan.ContextLength; o.ContextLength == 0 && n < m.model.ContextLength {
 			o.Logger.Warn("context is shorter than the model allows", "model", src.Name(), "context", n, "trained", m.model.ContextLength)
 		}
@@ -386,7 +387,7 @@ func (m *Model) Stats() Stats {
 		GeneratePasses:  m.stats.generatePasses.Load(),
 		DraftedTokens:   m.stats.draftedTokens.Load(),
 		AcceptedTokens:  m.stats.acceptedTokens.Load(),
-		BytesRead:       m.stats.bytesRead.Load(),
+		BytesRead:       m.model.BytesRead(),
 		BytesStreamed:   m.model.BytesStreamed(),
 		MemoryUsed:      m.budget.Used(),
 		MemoryPeak:      m.budget.Peak(),

@@ -30,7 +30,7 @@ type Info struct {
 
 // TypeCount says how much of a model is stored in one type.
 type TypeCount struct {
-	Type    string // ggml's name: "Q4_K"
+	Type    string // ggml's name, "Q4_K", or that of weights stored channel by channel, "SDR4"
 	Tensors int
 	Bytes   int64
 }
@@ -59,14 +59,23 @@ func (m *Model) describe() {
 		Heads: c.Heads, KVHeads: c.KVHeads, FeedForward: c.FF, Vocab: c.Vocab, ContextLength: c.ContextLength}
 	m.info.ChatTemplate, _ = gguf.Or(m.src.String, "tokenizer.chat_template", "")
 	count := map[string]*TypeCount{}
-	for _, t := range m.src.Tensors {
-		name := t.Type.String()
+	add := func(name string, tensors int, bytes, values int64) {
 		if count[name] == nil {
 			count[name] = &TypeCount{Type: name}
 		}
-		count[name].Tensors++
-		count[name].Bytes += t.Size
-		m.info.Parameters += t.Rows() * t.Shape[0]
+		count[name].Tensors += tensors
+		count[name].Bytes += bytes
+		m.info.Parameters += values
+	}
+	for _, t := range m.src.Tensors {
+		add(t.Type.String(), 1, t.Size, t.Rows()*t.Shape[0])
+	}
+	for _, p := range m.src.Products {
+		var values int64
+		for _, matrix := range p.Matrices {
+			values += int64(p.Channels) * int64(matrix.Outputs)
+		}
+		add(p.Type.String(), len(p.Matrices), p.Size(), values)
 	}
 	for _, c := range count {
 		m.info.Types = append(m.info.Types, *c)
@@ -132,9 +141,10 @@ type Plan struct {
 	BatchSize     int          // prompt tokens of a pass
 	Threads       int
 	Layers        int
-	Steps         int   // operations per pass
-	BytesPerToken int64 // of weights that kernels go through for one generated token
-	DraftTokens   int   // most that are drafted for a pass, 0 is none
+	Steps         int     // operations per pass
+	BytesPerToken int64   // of weights that kernels go through for one generated token, if no channel is left out
+	Sparsity      float64 // the share of channels that are left out
+	DraftTokens   int     // most that are drafted for a pass, 0 is none
 
 	// Of a model that is streamed. Memory has PinnedBytes and RingBytes too.
 	Streamed         bool

@@ -72,7 +72,10 @@ func prepare(src *loader.Source, opt *Options) (*Model, Options, error) {
 				return err
 			}
 		}
-		return m.layOut(o)
+		if err = m.layOut(o); err != nil {
+			return err
+		}
+		return m.setSparsity(o)
 	})
 	if err != nil {
 		if m.draft != nil {

@@ -56,6 +56,24 @@ type Options struct {
 	// It stays in memory and counts against MemoryLimit.
 	Draft string
 
+	// Sparsity is the share of the input channels that products leave out when
+	// tokens are generated, 0 to 0.9, or SparsityAuto. Their weights are not read, and
+	// the result is not exact. It needs a model that is stored channel by
+	// channel, a .cortex file. 0 is every channel.
+	Sparsity float64
+
+	// SparsityRule says which channels those are. The zero value is the best
+	// rule that the model has been prepared for.
+	SparsityRule SparsityRule
+
+	// SparsePrompt has prompts leave channels out too, and Eval. It is for
+	// measuring: a prompt is not made faster by it.
+	SparsePrompt bool
+
+	// MaxPerplexityLoss is how much, as a share, the perplexity may have grown by
+	// what SparsityAuto leaves out. 0 means DefaultPerplexityLoss.
+	MaxPerplexityLoss float64
+
 	// Progress, if not nil, is called while the model is being opened, from
 	// the goroutine that called Open. Its bytes are those of the weights that
 	// stay in memory.
@@ -85,6 +103,9 @@ func (t KVType) String() string { return model.KVType(t).String() }
 
 // check returns an error for values that make no sense.
 func (o *Options) check() error {
+	if err := o.checkSparsity(); err != nil {
+		return err
+	}
 	for name, v := range map[string]int64{
 		"MemoryLimit":   o.MemoryLimit,
 		"Threads":       int64(o.Threads),

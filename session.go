@@ -277,17 +277,13 @@ func (s *Session) passBytes(tokens int) int64 {
 func (s *Session) run(ctx context.Context, p model.Pass, text []int32) error {
 	s.pass = p // in the session, so that it need not be allocated for every token
 	s.pass.IDs = text[s.kv.Len():]
-	read := s.passBytes(len(s.pass.IDs))
-	if err := s.m.model.Forward(ctx, s.kv, &s.pass); err != nil {
-		return err
-	}
-	s.m.stats.bytesRead.Add(read)
-	return nil
+	return s.m.model.Forward(ctx, s.kv, &s.pass)
 }
 
 // runPrompt does the same and counts it as reading.
 func (s *Session) runPrompt(ctx context.Context, p model.Pass) error {
 	start, n := time.Now(), len(s.ids)-s.kv.Len()
+	p.Sparse = s.m.sparsePrompt
 	if err := s.run(ctx, p, s.ids); err != nil {
 		return err
 	}

@@ -136,6 +136,7 @@ func (s *Session) next(ctx context.Context, g *generation) ([]float32, error) {
 		return a.row(0), nil
 	}
 
+	p.Sparse = true
 	text := s.ids
 	if err := s.makeDraft(ctx, g, behind); err != nil {
 		return nil, err

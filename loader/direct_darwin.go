@@ -27,5 +27,7 @@ func setDirect(f *os.File, on bool) bool {
 // forgetCache does nothing: the system has no way to ask for it.
 func forgetCache(f *os.File, offset, size int64) {}
 
-// forget gives back the pages of the beginning of a mapped file.
-func forget(f *os.File, mapped []byte) { _ = unix.Madvise(mapped, unix.MADV_DONTNEED) }
+// forget gives back the pages of a mapped file from byte from, where a page begins, up to byte to.
+func forget(f *os.File, mapped []byte, from, to int64) {
+	_ = unix.Madvise(mapped[from:to], unix.MADV_DONTNEED)
+}

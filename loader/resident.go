@@ -2,8 +2,11 @@ package loader
 
 import (
 	"fmt"
+	"hash/crc32"
 	"runtime"
 	"sync/atomic"
+
+	"github.com/cortexsdr/cortex/format"
 )
 
 // Extent is a run of bytes of one part of the source: a weight block as the
@@ -14,6 +17,20 @@ type Extent struct {
 	// Row, if not 0, marks a table of which single rows of as many bytes are
 	// looked up, and which is not acquired as a whole.
 	Row int64
+	// Checked says that the CRC-32C of the bytes is CRC; they are compared when they
+	// are read to be streamed, and not where they are mapped.
+	Checked bool
+	CRC     uint32
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Check compares the bytes of an extent with its checksum, if it has one.
+func (s *Source) Check(e Extent, data []byte) error {
+	if e.Checked && crc32.Checksum(data, castagnoli) != e.CRC {
+		return s.errorAt(e.Part, e.Offset, format.ErrChecksum)
+	}
+	return nil
 }
 
 // checkExtents returns an error if a block lies outside its part.

@@ -174,6 +174,13 @@ func (s *Source) errorAt(part int, offset int64, err error) *Error {
 			e.Tensor = t.Name
 		}
 	}
+	for i := range s.Products {
+		for _, b := range s.Products[i].Pieces {
+			if b.Part == part && b.Offset <= offset && offset < b.Offset+b.Size {
+				e.Tensor = s.Products[i].Name()
+			}
+		}
+	}
 	return e
 }
 
@@ -184,16 +191,28 @@ const readAhead = 64 << 20
 // of all mapped parts and what the system has read ahead of them. They stay
 // readable, from the disk.
 func (s *Source) ForgetHead() {
-	head := make([]int64, len(s.parts)) // where the tensors begin
+	head, tail := make([]int64, len(s.parts)), make([]int64, len(s.parts)) // where the weights begin and end
 	for i, p := range s.parts {
 		head[i] = int64(len(p.data))
 	}
+	weights := func(part int, offset, size int64) {
+		head[part], tail[part] = min(head[part], offset), max(tail[part], offset+size)
+	}
 	for _, t := range s.Tensors {
-		head[t.Part] = min(head[t.Part], t.Offset)
+		weights(t.Part, t.Offset, t.Size)
+	}
+	for _, p := range s.Products {
+		for _, b := range p.Pieces {
+			weights(b.Part, b.Offset, b.Size)
+		}
 	}
 	for i, p := range s.parts {
-		if to := min(head[i]+readAhead, int64(len(p.data))); p.mapped != nil && to > 0 {
-			forget(p.file, p.data[:to])
+		if p.mapped == nil || len(p.data) == 0 {
+			continue
+		}
+		forget(p.file, p.data, 0, min(head[i]+readAhead, int64(len(p.data))))
+		if from := tail[i] &^ (directAlign - 1); from < int64(len(p.data)) {
+			forget(p.file, p.data, from, int64(len(p.data)))
 		}
 	}
 }

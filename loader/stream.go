@@ -178,7 +178,7 @@ func (s *Stream) read(e Extent, mem []byte) error {
 	if err != nil {
 		return s.src.errorAt(e.Part, max(e.Offset, from+int64(n)), err)
 	}
-	return nil
+	return s.src.Check(e, e.of(mem))
 }
 
 // of returns the bytes of a block, or of a row, in its span.

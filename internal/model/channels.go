@@ -210,6 +210,9 @@ func (e *exec) multiplyChannels(s *step) error {
 		if err := e.pool.Run(ceil(w.n, channelVectors), e.encode); err != nil {
 			return err
 		}
+		for o := range ceil(w.n, channelVectors) {
+			e.m.read.Add(int64(len(w.inputs[o].Index)) * int64(s.channels.groups) * (kernels.SDRGroupBytes + 2))
+		}
 		clear(w.sums[:ceil(w.n, channelVectors)*e.channelSizes.sums])
 		if err := e.multiplyBlocks(s.channels); err != nil {
 			return err

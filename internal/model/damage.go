@@ -6,6 +6,8 @@ import (
 	"math"
 
 	"github.com/cortexsdr/cortex/format"
+	container "github.com/cortexsdr/cortex/format/cortex"
+	"github.com/cortexsdr/cortex/loader"
 )
 
 // Damage looks for a weight that is not a finite number, and returns an error
@@ -21,8 +23,31 @@ func (m *Model) Damage(ctx context.Context) error {
 				return err
 			}
 		}
+		for i := range m.src.Products {
+			if err := m.damageOfProduct(ctx, &m.src.Products[i]); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
+}
+
+// damageOfProduct compares the pieces with their checksums: what was written was checked then.
+func (m *Model) damageOfProduct(ctx context.Context, p *container.Product) error {
+	for _, piece := range p.Pieces {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		data, err := m.Read(format.Tensor{Part: piece.Part, Offset: piece.Offset, Size: piece.Size}, 0, piece.Size)
+		if err != nil {
+			return err
+		}
+		e := loader.Extent{Part: piece.Part, Offset: piece.Offset, Size: piece.Size, Checked: true, CRC: piece.CRC}
+		if err := m.src.Check(e, data); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // damageOf reads a tensor piece by piece, so that one of a streamed model takes little memory.

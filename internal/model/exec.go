@@ -400,6 +400,9 @@ func (e *exec) runRound(r *round) (err error) {
 		}
 		held++
 	}
+	for i := range r.blocks {
+		e.m.read.Add(int64(len(r.blocks[i].data)))
+	}
 	e.round = r
 	if err := e.pool.Run(r.tiles[e.many], e.tile[e.step.Op]); err != nil {
 		return e.explain(err)
@@ -433,6 +436,7 @@ func (e *exec) embedTile(_, _ int) {
 		if e.looked = e.ctx.Err(); e.looked != nil {
 			return
 		}
+		e.m.read.Add(size)
 		row, err := e.m.load.Lookup(w.Block, int64(e.ids[t])*size, size)
 		if err != nil {
 			e.looked = err

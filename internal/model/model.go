@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/cortexsdr/cortex/format"
 	"github.com/cortexsdr/cortex/internal/plan"
@@ -41,7 +42,8 @@ type Model struct {
 	streamed bool                // what follows is for streamed weights
 	stream   *loader.Stream      // load
 	layout   loader.StreamLayout // its memory
-	tail     int                 // the first block of the steps after the last layer
+	read     atomic.Int64
+	tail     int // the first block of the steps after the last layer
 }
 
 // weights serves the plan's blocks by their index.
@@ -93,7 +95,7 @@ func New(src *loader.Source, o Options) (*Model, error) {
 	}
 	m.order = make([]loader.Extent, len(p.Blocks))
 	for i, blk := range p.Blocks {
-		m.order[i] = loader.Extent{Part: blk.Part, Offset: blk.Offset, Size: blk.Size}
+		m.order[i] = loader.Extent{Part: blk.Part, Offset: blk.Offset, Size: blk.Size, Checked: blk.Channels, CRC: blk.CRC}
 		if blk.Lookup {
 			m.order[i].Row = blk.RowBytes
 		}
@@ -152,6 +154,9 @@ func (m *Model) BytesStreamed() int64 {
 	blocks, rows := m.stream.BytesRead()
 	return blocks + rows
 }
+
+// BytesRead returns how many bytes of weights the kernels have gone through.
+func (m *Model) BytesRead() int64 { return m.read.Load() }
 
 // weightBytes sums the blocks' sizes, counting a tensor that serves twice (a
 // tied embedding) once.
