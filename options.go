@@ -66,8 +66,8 @@ type Options struct {
 	// rule that the model has been prepared for.
 	SparsityRule SparsityRule
 
-	// SparsePrompt has prompts leave channels out too, and Eval. It is for
-	// measuring: a prompt is not made faster by it.
+	// SparsePrompt has prompts of more than one token leave channels out too, and
+	// Eval. It is for measuring: a prompt is not made faster by it.
 	SparsePrompt bool
 
 	// MaxPerplexityLoss is how much, as a share, the perplexity may have grown by

@@ -283,7 +283,7 @@ func (s *Session) run(ctx context.Context, p model.Pass, text []int32) error {
 // runPrompt does the same and counts it as reading.
 func (s *Session) runPrompt(ctx context.Context, p model.Pass) error {
 	start, n := time.Now(), len(s.ids)-s.kv.Len()
-	p.Sparse = s.m.sparsePrompt
+	p.Sparse = s.m.sparsePrompt || n == 1
 	if err := s.run(ctx, p, s.ids); err != nil {
 		return err
 	}
@@ -302,13 +302,13 @@ func (s *Session) runPrompt(ctx context.Context, p model.Pass) error {
 // It serves scoring and measuring; [Session.Generate] is the way to text. Errors
 // are those of Generate.
 func (s *Session) Eval(ctx context.Context, ids []int32, want int, each func(i int, logits []float32) error) error {
-	if err := s.eval(ctx, ids, want, each); err != nil {
+	if err := s.evaluate(ctx, ids, want, each, nil); err != nil {
 		return fmt.Errorf("cortex: eval: %w", err)
 	}
 	return nil
 }
 
-func (s *Session) eval(ctx context.Context, ids []int32, want int, each func(i int, logits []float32) error) error {
+func (s *Session) evaluate(ctx context.Context, ids []int32, want int, each func(i int, logits []float32) error, observe func(step int, x []float32)) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -327,7 +327,20 @@ func (s *Session) eval(ctx context.Context, ids []int32, want int, each func(i i
 	s.settle()
 	behind := len(s.ids) - s.kv.Len() // tokens that were generated last and not yet run
 	s.ids = append(s.ids, ids...)
-	return s.runPrompt(ctx, model.Pass{Want: want, Each: func(i int, logits []float32) error { return each(i-behind, logits) }})
+	return s.runPrompt(ctx, model.Pass{Want: want, Observe: observe, Each: func(i int, logits []float32) error { return each(i-behind, logits) }})
+}
+
+// Observe adds tokens to the session's text, runs them through the model, and
+// calls each for every product of the pass with the names of the tensors that are multiplied
+// and some of the inputs, vectors one after the other, which are valid during the call only. It serves
+// calibration. As with Eval, it is the session's turn meanwhile, and errors are those of Generate.
+func (s *Session) Observe(ctx context.Context, ids []int32, each func(tensors []string, x []float32)) error {
+	if err := s.evaluate(ctx, ids, len(ids), func(int, []float32) error { return nil }, func(step int, x []float32) {
+		each(s.m.model.Plan.Steps[step].Matrices(), x)
+	}); err != nil {
+		return fmt.Errorf("cortex: observe: %w", err)
+	}
+	return nil
 }
 
 // Truncate forgets the session's text from token n on. Truncate(0) empties it.

@@ -49,6 +49,7 @@ run that does not count. Lists are separated by commas.`,
 	}
 	fs := cmd.Flags()
 	f.model.add(fs)
+	f.model.addSparsity(fs)
 	fs.IntSliceVarP(&f.prompt, "n-prompt", "p", []int{512}, "tokens `N` of the prompt; 0 is no such test")
 	fs.IntSliceVarP(&f.gen, "n-gen", "n", []int{128}, "tokens `N` to generate; 0 is no such test")
 	fs.IntSliceVarP(&f.depth, "n-depth", "d", []int{0}, "tokens `N` that stand before")

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -27,6 +28,11 @@ type modelFlags struct {
 	threads   int
 	context   int
 	batch     int
+
+	sparsity     string
+	rule         string
+	loss         float64
+	sparsePrompt bool
 }
 
 // addPath adds the flag that names the model.
@@ -50,6 +56,42 @@ func (f *modelFlags) addSizes(fs *pflag.FlagSet) {
 	}
 	fs.IntVarP(&f.context, "ctx-size", "c", f.context, context)
 	fs.IntVarP(&f.batch, "batch-size", "b", 0, "prompt tokens `N` that pass the model together (default 512)")
+}
+
+// rules are the values of --sparsity-rule.
+var rules = map[string]cortex.SparsityRule{
+	"best":       cortex.SparsityBest,
+	"norm":       cortex.SparsityNorm,
+	"magnitude":  cortex.SparsityMagnitude,
+	"calibrated": cortex.SparsityCalibrated,
+}
+
+// addSparsity adds the flags that leave channels out.
+func (f *modelFlags) addSparsity(fs *pflag.FlagSet) {
+	fs.StringVar(&f.sparsity, "sparsity", "0", "leave out this `SHARE` of the input channels, 0 to 0.9, or auto; needs a .cortex file")
+	fs.StringVar(&f.rule, "sparsity-rule", "best", "which ones: by norm, magnitude, calibrated, or the best of these that the file is prepared for")
+	fs.Float64Var(&f.loss, "max-ppl-loss", 100*cortex.DefaultPerplexityLoss, "what --sparsity auto may cost, in percent of the perplexity")
+}
+
+// sparse sets the options that leave channels out.
+func (f *modelFlags) sparse(o *cortex.Options) error {
+	switch f.sparsity {
+	case "":
+		return nil
+	case "auto":
+		o.Sparsity = cortex.SparsityAuto
+	default:
+		var err error
+		if o.Sparsity, err = strconv.ParseFloat(f.sparsity, 64); err != nil || !(o.Sparsity >= 0) {
+			return usagef("--sparsity is a number from 0 to %v, or auto, not %q", cortex.MaxSparsity, f.sparsity)
+		}
+	}
+	rule, ok := rules[f.rule]
+	if !ok {
+		return usagef("--sparsity-rule is best, norm, magnitude or calibrated, not %q", f.rule)
+	}
+	o.SparsityRule, o.MaxPerplexityLoss, o.SparsePrompt = rule, f.loss/100, f.sparsePrompt
+	return nil
 }
 
 // take takes the model's name from the front of the arguments if no flag gave
@@ -88,6 +130,9 @@ func (f *modelFlags) options(cmd *cobra.Command, log io.Writer) (*cortex.Options
 		o.KVType = cortex.KVQ8
 	default:
 		return nil, usagef("--cache-type is f16, f32 or q8_0, not %q", f.cacheType)
+	}
+	if err := f.sparse(o); err != nil {
+		return nil, err
 	}
 	if verbose, _ := cmd.Flags().GetBool("verbose"); verbose {
 		o.Logger = slog.New(slog.NewTextHandler(log, nil))

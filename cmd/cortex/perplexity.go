@@ -21,7 +21,7 @@ type perplexityFlags struct {
 const perplexityContext = 512
 
 func newPerplexity() *cobra.Command {
-	f := perplexityFlags{model: modelFlags{context: perplexityContext}}
+	f := perplexityFlags{model: modelFlags{context: perplexityContext, sparsePrompt: true}}
 	cmd := &cobra.Command{
 		Use:   "perplexity [MODEL] -f FILE",
 		Short: "Measure how well a model predicts a text",
@@ -42,6 +42,7 @@ the same one unquantized; the text is then that of the file.`,
 	}
 	fs := cmd.Flags()
 	f.model.add(fs)
+	f.model.addSparsity(fs)
 	f.input.add(fs, "text")
 	f.model.addSizes(fs)
 	fs.IntVar(&f.chunks, "chunks", -1, "most chunks `N` to score; -1 scores all")

@@ -48,6 +48,7 @@ were read. Ctrl-C ends the text; a second one kills.`,
 	}
 	fs := cmd.Flags()
 	f.model.add(fs)
+	f.model.addSparsity(fs)
 	f.input.add(fs, "prompt")
 	fs.IntVarP(&f.predict, "predict", "n", -1, "most tokens `N` to generate; -1 goes on until the model or the context ends")
 	f.model.addSizes(fs)

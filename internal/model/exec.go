@@ -45,22 +45,24 @@ type exec struct {
 	sparsity                               Sparsity
 
 	// The pass, and the step of it that is being run.
-	ctx    context.Context
-	kv     *KV
-	ids    []int32
-	pos    int // position of the first token
-	n      int // tokens
-	many   tiling
-	sparse bool // channels are left out
-	step   *step
-	round  *round
-	packAs kernels.Layout
-	packBy *kernels.GEMM
+	ctx     context.Context
+	kv      *KV
+	ids     []int32
+	pos     int // position of the first token
+	n       int // tokens
+	many    tiling
+	sparse  bool // channels are left out
+	step    *step
+	round   *round
+	observe func(step int, x []float32) // that of the Pass
+	packAs  kernels.Layout
+	packBy  *kernels.GEMM
 }
 
 // step is a plan.Step with what it needs to run.
 type step struct {
 	plan.Step
+	at       int // its index in the plan
 	mats     []matrix
 	rounds   []round   // of a product
 	vec      []float32 // a norm's weights
@@ -118,7 +120,7 @@ func newExec(m *Model, batch int) (*exec, error) {
 	if !m.streamed {
 		e.channelSizes.tokens = min(batch, channelTokens)
 	}
-	for _, ps := range m.Plan.Steps {
+	for at, ps := range m.Plan.Steps {
 		room := batch
 		if ps.Layer == m.Layers {
 			room = min(batch, tailRows) // the steps after the last layer see only the tokens whose logits are wanted
@@ -128,7 +130,7 @@ func newExec(m *Model, batch int) (*exec, error) {
 				e.rows[s] = max(e.rows[s], room)
 			}
 		}
-		st := step{Step: ps}
+		st := step{Step: ps, at: at}
 		for _, w := range ps.W {
 			mat := matrix{at: len(st.mats), in: int(w.Shape[0]), out: int(w.Rows()), rowBytes: int(w.RowBytes())}
 			var ok bool
@@ -367,6 +369,9 @@ func (e *exec) runStep(s *step) error {
 
 // multiply runs a step that is a product, a round of blocks after the other.
 func (e *exec) multiply(s *step) error {
+	if e.observe != nil {
+		e.observe(s.at, e.slots[s.In[0]][:e.n*e.m.Plan.Slots[s.In[0]].Width])
+	}
 	if s.channels != nil {
 		return e.multiplyChannels(s)
 	}

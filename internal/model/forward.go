@@ -19,6 +19,11 @@ type Pass struct {
 	Want int
 	Each func(i int, logits []float32) error
 
+	// Observe, if not nil, is called before every step that is a product with the
+	// index of the step in the plan and the inputs of some tokens, [tokens][width
+	// of the input's slot], which are valid during the call only.
+	Observe func(step int, x []float32)
+
 	// Sparse leaves out channels as SetSparsity said.
 	Sparse bool
 
@@ -73,6 +78,7 @@ func (m *Model) batch(ctx context.Context, kv *KV, p *Pass, from, to int) error 
 	}
 	e := m.exec
 	e.ctx, e.kv, e.ids, e.pos, e.n = ctx, kv, p.IDs[from:to], kv.n, to-from
+	e.observe = p.Observe
 	e.sparse = p.Sparse && e.sparsity.Level > 0
 	e.many = tilingFor(len(p.IDs)) // of the whole pass, so that batches do not change the result
 	dim := m.RoPE.Dim

@@ -105,6 +105,19 @@ type Step struct {
 	C       *Channels // in place of W where a product is stored channel by channel
 }
 
+// Matrices returns the names of the matrices that the step reads.
+func (s *Step) Matrices() (names []string) {
+	for _, w := range s.W {
+		names = append(names, w.Name)
+	}
+	if s.C != nil {
+		for _, m := range s.C.Matrices {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
 // Plan is the whole pass of one batch of tokens through the model.
 type Plan struct {
 	Layers int
