@@ -20,9 +20,9 @@ type File struct {
 	Products       []Product
 
 	parts     []part
+	headers   []*header
 	rows      []rows
 	sections  []section // of the first shard
-	table     extent    // where they are listed
 	shards    []shardInfo
 	names     map[string]place
 	nProducts int
@@ -38,14 +38,6 @@ type extent struct {
 	from, to int64
 	tensor   string // or section
 	at       int64  // where in the first shard it is described
-}
-
-// part is one shard.
-type part struct {
-	name string
-	size int64
-	// read returns bytes that lie in the file.
-	read func(from, n int64) ([]byte, error)
 }
 
 // Is reports whether a file that begins with these bytes is one of this format, of whatever version.
@@ -68,9 +60,7 @@ func (f *File) Product(tensor string) (product, matrix int, ok bool) {
 func Parse(files ...gguf.Part) (*File, error) {
 	parts := make([]part, len(files))
 	for i, p := range files {
-		parts[i] = part{name: p.Name, size: int64(len(p.Data)), read: func(from, n int64) ([]byte, error) {
-			return p.Data[from:][:n:n], nil
-		}}
+		parts[i] = part{name: p.Name, size: int64(len(p.Data)), data: p.Data}
 	}
 	return parse(parts)
 }
@@ -80,15 +70,13 @@ func parse(parts []part) (*File, error) {
 		return nil, &format.Error{Detail: "no file given", Err: format.ErrMissing}
 	}
 	f := &File{parts: parts, names: map[string]place{}}
-	var first *header
 	for i, p := range parts {
 		h, err := parseHeader(p)
 		if err != nil {
 			return nil, err
 		}
-		if i == 0 {
-			first = h
-		}
+		f.headers = append(f.headers, h)
+		first := f.headers[0]
 		fail := func(at int64, text string, args ...any) (*File, error) {
 			return nil, &format.Error{File: p.name, Offset: at, Detail: fmt.Sprintf(text, args...), Err: format.ErrFormat}
 		}
@@ -105,12 +93,12 @@ func parse(parts []part) (*File, error) {
 		}
 		f.Files = append(f.Files, p.name)
 	}
+	first := f.headers[0]
 	f.Major, f.Minor, f.UUID = int(first.major), int(first.minor), first.uuid
 	var err error
 	if f.sections, err = first.parseSections(parts[0]); err != nil {
 		return nil, err
 	}
-	f.table = extent{from: first.table, to: first.table + int64(first.sections)*sectionBytes, tensor: "the table of sections"}
 	if err := f.parseSections(); err != nil {
 		return nil, err
 	}
@@ -125,6 +113,10 @@ func (f *File) section(kind sectionKind) (r scan.Reader, ok bool, err error) {
 		return r, false, nil
 	}
 	s := f.sections[i]
+	if s.size > maxSection {
+		return r, false, &format.Error{File: p.name, Offset: s.offset, Err: format.ErrUnsupported,
+			Detail: fmt.Sprintf("section %v of %d bytes, more than %d", kind, s.size, maxSection)}
+	}
 	data, err := p.read(s.offset, s.size)
 	if err != nil {
 		return r, false, err
@@ -187,7 +179,8 @@ func (f *File) parseSections() error {
 
 // checkOverlaps checks that no two pieces or sections share bytes, nor a large piece a page with anything.
 func (f *File) checkOverlaps() error {
-	f.extents = append(f.extents, f.table)
+	h := f.headers[0]
+	f.extents = append(f.extents, extent{from: h.table, to: h.table + h.tableBytes(), tensor: "the table of sections"})
 	for _, s := range f.sections {
 		f.extents = append(f.extents, extent{from: s.offset, to: s.offset + s.size, tensor: "section " + s.kind.String()})
 	}

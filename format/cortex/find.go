@@ -3,38 +3,12 @@ package cortex
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/cortexsdr/cortex/format"
 )
-
-// openPart opens a file for reading with ordinary reads.
-func openPart(path string) (p part, close func() error, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return p, nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = &format.Error{File: path, Detail: "not a regular file", Err: format.ErrFormat}
-	}
-	if err != nil {
-		return p, nil, errors.Join(err, f.Close())
-	}
-	return part{name: path, size: info.Size(), read: func(from, n int64) ([]byte, error) {
-		b := make([]byte, n)
-		if _, err := f.ReadAt(b, from); err != nil {
-			if errors.Is(err, io.EOF) {
-				err = io.ErrUnexpectedEOF
-			}
-			return nil, &format.Error{File: path, Offset: from, Detail: fmt.Sprintf("cannot be read: %v", err), Err: err}
-		}
-		return b, nil
-	}}, f.Close, nil
-}
 
 // baseName returns the last element of a path, with the separators of every system.
 func baseName(path string) string { return path[strings.LastIndexAny(path, `/\:`)+1:] }
@@ -43,11 +17,11 @@ func baseName(path string) string { return path[strings.LastIndexAny(path, `/\:`
 // open and hand to [Parse]. They are looked for beside the first shard, then in dirs, then where they were written. A shard
 // that is not there is a *format.Error that wraps format.ErrMissing and names it.
 func Find(path string, dirs ...string) ([]string, error) {
-	p, close, err := openPart(path)
+	p, err := openPart(path)
 	if err != nil {
 		return nil, err
 	}
-	defer close()
+	defer p.close()
 	h, err := parseHeader(p)
 	if err != nil {
 		return nil, err
@@ -123,7 +97,7 @@ func lookFor(name string, h *header, shard int, dirs []string) (string, error) {
 	var other error // a file of that name that is something else
 	for _, dir := range dirs {
 		path := filepath.Join(dir, name)
-		p, close, err := openPart(path)
+		p, err := openPart(path)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
@@ -131,7 +105,7 @@ func lookFor(name string, h *header, shard int, dirs []string) (string, error) {
 			return "", err
 		}
 		found, err := parseHeader(p)
-		close()
+		p.close()
 		if err == nil && found.uuid == h.uuid && found.shard == shard && found.shards == h.shards {
 			return path, nil
 		}

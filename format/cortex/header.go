@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"math"
 
 	"github.com/cortexsdr/cortex/format"
 )
@@ -24,6 +23,8 @@ const (
 	headerBytes  = 128 // of the header that this version writes, its checksum included
 	sectionBytes = 32  // of an entry of the table of sections
 	maxShards    = 4096
+	maxSections  = 1024
+	maxSection   = 1 << 30 // bytes of a section that is read into memory
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -49,8 +50,11 @@ type header struct {
 	sections     int   // entries of it
 	tableCRC     uint32
 
-	size int // of the header itself
+	size int    // of the header itself
+	sum  uint32 // checksum of all of it
 }
+
+func (h *header) tableBytes() int64 { return int64(h.sections) * sectionBytes }
 
 // sectionKind names a section with four letters.
 type sectionKind [4]byte
@@ -138,11 +142,14 @@ func parseHeader(p part) (*header, error) {
 	if shards < 1 || shards > maxShards || shard >= shards {
 		return fail(format.ErrFormat, 32, "shard %d of %d, counted from 0; want at most %d", shard, shards, maxShards)
 	}
-	h.shard, h.shards = int(shard), int(shards)
+	h.shard, h.shards, h.sum = int(shard), int(shards), checksum(b)
 	if h.fileSize != p.size {
 		return fail(format.ErrFormat, 40, "the file has %d bytes, not the %d that it was written with", p.size, h.fileSize)
 	}
-	if h.sections = int(min(sections, math.MaxInt32)); sections > 0 {
+	if sections > maxSections {
+		return fail(format.ErrFormat, 56, "%d sections, want at most %d", sections, maxSections)
+	}
+	if h.sections = int(sections); sections > 0 {
 		if h.table < pageBytes || h.table%smallAlign != 0 || h.table > p.size || int64(sections) > (p.size-h.table)/sectionBytes {
 			return fail(format.ErrFormat, 48, "a table of %d sections at byte %d does not fit the file of %d bytes", sections, h.table, p.size)
 		}
@@ -152,7 +159,7 @@ func parseHeader(p part) (*header, error) {
 
 // parseSections reads and checks the table of sections.
 func (h *header) parseSections(p part) ([]section, error) {
-	b, err := p.read(h.table, int64(h.sections)*sectionBytes)
+	b, err := p.read(h.table, h.tableBytes())
 	if err != nil {
 		return nil, err
 	}

@@ -159,7 +159,7 @@ func (w *Writer) unseal(i int) error {
 		return err
 	}
 	path := w.finalPath(i, shards)
-	p, close, err := openPart(path)
+	p, err := openPart(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // what is missing is written again
 	}
@@ -167,7 +167,7 @@ func (w *Writer) unseal(i int) error {
 		return err
 	}
 	h, err := parseHeader(p)
-	close()
+	p.close()
 	if err != nil || h.uuid != uuid || h.shard != i {
 		return nil // somebody else's
 	}
