@@ -43,6 +43,7 @@ func addRows() {
 	addMatVecRows()
 	addAttentionRows()
 	addGEMMRows()
+	addSDRRows()
 }
 
 //go:noescape

@@ -1,0 +1,363 @@
+#include "textflag.h"
+
+// Products of channel-major weights for AVX-512 VNNI: see sdr_tiles.go.
+//
+// Bytes of four channels are brought together, so that the dot product of four bytes
+// adds up the channels of one output:
+//
+//	a a a a …    b b b b …    c c c c …    d d d d …
+//	a b c d …    a b c d …    a b c d …    a b c d …
+//
+// in each lane of 128 bits: register k has outputs 4*k to 4*k+3 of each 16.
+
+// INTERLEAVE makes Z16-Z19 of the channels at R8, R9, R10 and R11, all plus AX. It
+// changes Z20-Z23.
+#define INTERLEAVE \
+	VMOVDQU64  (R8)(AX*1), Z20       \
+	VMOVDQU64  (R9)(AX*1), Z21       \
+	VMOVDQU64  (R10)(AX*1), Z22      \
+	VMOVDQU64  (R11)(AX*1), Z23      \
+	VPUNPCKLBW Z21, Z20, Z16         \
+	VPUNPCKHBW Z21, Z20, Z18         \
+	VPUNPCKLBW Z23, Z22, Z20         \
+	VPUNPCKHBW Z23, Z22, Z21         \
+	VPUNPCKHWD Z20, Z16, Z17         \
+	VPUNPCKLWD Z20, Z16, Z16         \
+	VPUNPCKHWD Z21, Z18, Z19         \
+	VPUNPCKLWD Z21, Z18, Z18
+
+// DOT adds the products of unsigned bytes with the two numbers of four activations.
+#define DOT(codes, h, l) \
+	VPDPBUSD Z28, codes, h \
+	VPDPBUSD Z29, codes, l
+
+// NIBBLES unpacks codes of SDR4 and multiplies those in the low halves and those in
+// the high ones.
+#define NIBBLES(codes, h, l, h2, l2) \
+	VPSRLW  $4, codes, Z20    \
+	VPANDD  Z31, codes, codes \
+	VPANDD  Z31, Z20, Z20     \
+	VPSHUFB codes, Z30, codes \
+	VPSHUFB Z20, Z30, Z20     \
+	DOT(codes, h, l)          \
+	DOT(Z20, h2, l2)
+
+// BYTES makes the numbers of SDR8 unsigned and multiplies them.
+#define BYTES(v, h, l) \
+	VPXORD Z31, v, v \
+	DOT(v, h, l)
+
+// One vector. A tile is multiplied group by group, so that the sums of a group stay
+// in registers. Meanwhile the channels that come next are fetched, in the order of
+// memory, four lines for each four that are used.
+//
+//	DI sums of the group    SI weights of the tile
+//	DX offsets of channels  R8-R11 four channels
+//	R12 their activations   R13 from hi to lo
+//	AX from the start of a channel in the tile to the group
+//	R15 offsets of channels to fetch, CX the channel, BX where in it
+#define BEGIN \
+	MOVQ acc+0(FP), DI           \
+	MOVQ values+8(FP), SI        \
+	MOVQ next+24(FP), R15        \
+	MOVQ quads+32(FP), AX        \
+	SHLQ $5, AX                  \
+	ADDQ offsets+16(FP), AX      \
+	MOVQ AX, quads+32(FP)        \ // where the offsets end
+	SHLQ $6, groups+56(FP)       \ // bytes of a channel in the tile
+	MOVQ half+48(FP), R13        \
+	MOVQ (R15), CX               \
+	ADDQ SI, CX                  \
+	XORL BX, BX                  \
+	XORL AX, AX
+
+#define GROUP \
+	MOVQ offsets+16(FP), DX      \
+	MOVQ AX, R12                 \
+	SHRQ $4, R12                 \
+	ADDQ x+40(FP), R12
+
+#define QUAD(fetched) \
+	MOVQ         (DX), R8              \
+	MOVQ         8(DX), R9             \
+	MOVQ         16(DX), R10           \
+	MOVQ         24(DX), R11           \
+	ADDQ         SI, R8                \
+	ADDQ         SI, R9                \
+	ADDQ         SI, R10               \
+	ADDQ         SI, R11               \
+	VPBROADCASTD (R12), Z28            \
+	VPBROADCASTD (R12)(R13*1), Z29     \
+	PREFETCHT1   (CX)(BX*1)            \
+	PREFETCHT1   64(CX)(BX*1)          \
+	PREFETCHT1   128(CX)(BX*1)         \
+	PREFETCHT1   192(CX)(BX*1)         \
+	ADDQ         $256, BX              \
+	CMPQ         BX, groups+56(FP)     \
+	JLT          fetched               \
+	XORL         BX, BX                \
+	ADDQ         $8, R15               \
+	MOVQ         (R15), CX             \
+	ADDQ         SI, CX                \
+fetched:                             \
+	INTERLEAVE                         \
+	ADDQ         $32, DX               \
+	LEAQ         (R12)(R13*2), R12
+
+#define LOAD8(off, z0, z1, z2, z3, z4, z5, z6, z7) \
+	VMOVDQU32 (off)(DI), z0     \
+	VMOVDQU32 (off+64)(DI), z1  \
+	VMOVDQU32 (off+128)(DI), z2 \
+	VMOVDQU32 (off+192)(DI), z3 \
+	VMOVDQU32 (off+256)(DI), z4 \
+	VMOVDQU32 (off+320)(DI), z5 \
+	VMOVDQU32 (off+384)(DI), z6 \
+	VMOVDQU32 (off+448)(DI), z7
+
+#define STORE8(off, z0, z1, z2, z3, z4, z5, z6, z7) \
+	VMOVDQU32 z0, (off)(DI)     \
+	VMOVDQU32 z1, (off+64)(DI)  \
+	VMOVDQU32 z2, (off+128)(DI) \
+	VMOVDQU32 z3, (off+192)(DI) \
+	VMOVDQU32 z4, (off+256)(DI) \
+	VMOVDQU32 z5, (off+320)(DI) \
+	VMOVDQU32 z6, (off+384)(DI) \
+	VMOVDQU32 z7, (off+448)(DI)
+
+// SUM makes a float of the sums h and l of 16 outputs. Z30 and Z31 are what the sums
+// have too much, Z28 and Z29 the scales.
+#define SUM(h, l, z, t) 	VMOVDQU32 (h)(SI), z   \
+	VMOVDQU32 (l)(SI), t   \
+	VPSUBD    Z30, z, z    \
+	VPSUBD    Z31, t, t    \
+	VCVTDQ2PS z, z         \
+	VCVTDQ2PS t, t         \
+	VMULPS    Z28, z, z    \
+	VMULPS    Z29, t, t    \
+	VADDPS    t, z, z
+
+// SUMS brings four registers into the order of the outputs.
+#define SUMS(h, l, y) \
+	SUM(h, l, Z0, Z4)           \
+	SUM(h+64, l+64, Z1, Z5)     \
+	SUM(h+128, l+128, Z2, Z6)   \
+	SUM(h+192, l+192, Z3, Z7)   \
+	VSHUFF32X4 $0x44, Z1, Z0, Z4 \
+	VSHUFF32X4 $0x44, Z3, Z2, Z5 \
+	VSHUFF32X4 $0xee, Z1, Z0, Z6 \
+	VSHUFF32X4 $0xee, Z3, Z2, Z7 \
+	VSHUFF32X4 $0x88, Z5, Z4, Z0 \
+	VSHUFF32X4 $0xdd, Z5, Z4, Z1 \
+	VSHUFF32X4 $0x88, Z7, Z6, Z2 \
+	VSHUFF32X4 $0xdd, Z7, Z6, Z3 \
+	VMOVUPS    Z0, (y)(DI)       \
+	VMOVUPS    Z1, (y+64)(DI)    \
+	VMOVUPS    Z2, (y+128)(DI)   \
+	VMOVUPS    Z3, (y+192)(DI)
+
+#define FINISH(shift) \
+	MOVQ         y+0(FP), DI          \
+	MOVQ         acc+8(FP), SI        \
+	MOVQ         sums+16(FP), DX      \
+	MOVQ         half+24(FP), R8      \
+	MOVQ         stride+32(FP), R9    \
+	MOVQ         groups+40(FP), CX    \
+	VBROADCASTSS s128+48(FP), Z28     \
+	VBROADCASTSS s+52(FP), Z29        \
+group:                              \
+	VPBROADCASTD (DX), Z30            \
+	VPBROADCASTD (DX)(R8*1), Z31      \
+	VPSLLD       $shift, Z30, Z30     \
+	VPSLLD       $shift, Z31, Z31
+
+#define NEXTGROUP(outputs) \
+	ADDQ $(4*outputs), DI \
+	ADDQ R9, SI           \
+	ADDQ $4, DX           \
+	DECQ CX               \
+	JNZ  group            \
+	VZEROUPPER            \
+	RET
+
+// LEVELS makes words of Q of two channels, the second in the upper halves: hi and lo.
+#define LEVELS(a, b, hi, lo) \
+	VPSLLD    $16, b, b    \
+	VMOVDQU16 b, K2, a     \
+	VPADDW    Z29, a, hi   \
+	VPSRAW    $7, hi, hi   \
+	VPSLLW    $7, hi, lo   \
+	VPSUBW    lo, a, lo
+
+// Q makes whole numbers of 16 scales and an activation.
+#define Q(scales, x, y, z) \
+	VMOVDQU16.Z (scales)(AX*2), K1, y \
+	VCVTPH2PS   y, z                  \
+	VMULPS      x, z, z               \
+	VMINPS      Z31, z, z             \
+	VMAXPS      Z30, z, z             \
+	VCVTPS2DQ   z, z
+
+// BYTES4 makes four bytes for each group of the words of two and two channels, and
+// adds them to the sums.
+#define BYTES4(a, b, x, sums) \
+	VPACKSSWB b, a, a         \
+	VPSHUFB   Z28, a, a       \
+	VPANDD    Z26, a, a       \
+	VMOVDQU32 a, x            \
+	VMOVDQU32 sums, b         \
+	VPDPBUSD  a, Z27, b       \
+	VMOVDQU32 b, sums
+
+DATA order<>+0(SB)/8, $0x0b0a030209080100
+DATA order<>+8(SB)/8, $0x0f0e07060d0c0504
+GLOBL order<>(SB), RODATA|NOPTR, $16
+
+// func sdr4_avx512vnni(acc *int32, values *byte, offsets, next *int, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+TEXT ·sdr4_avx512vnni(SB), NOSPLIT, $0-80
+	MOVQ            table+72(FP), AX
+	VBROADCASTI32X4 (AX), Z30
+	MOVL            $0x0f0f0f0f, AX
+	VPBROADCASTD    AX, Z31
+	BEGIN
+
+group:
+	GROUP
+	LOAD8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
+	LOAD8(512, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15)
+
+quad:
+	QUAD(fetched)
+	NIBBLES(Z16, Z0, Z8, Z4, Z12)
+	NIBBLES(Z17, Z1, Z9, Z5, Z13)
+	NIBBLES(Z18, Z2, Z10, Z6, Z14)
+	NIBBLES(Z19, Z3, Z11, Z7, Z15)
+	CMPQ DX, quads+32(FP)
+	JNE  quad
+	STORE8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
+	STORE8(512, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15)
+	ADDQ stride+64(FP), DI
+	ADDQ $64, AX
+	CMPQ AX, groups+56(FP)
+	JNE  group
+	VZEROUPPER
+	RET
+
+// func sdr8_avx512vnni(acc *int32, values *byte, offsets, next *int, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+TEXT ·sdr8_avx512vnni(SB), NOSPLIT, $0-80
+	MOVL         $0x80808080, AX
+	VPBROADCASTD AX, Z31
+	BEGIN
+
+group:
+	GROUP
+	LOAD8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
+
+quad:
+	QUAD(fetched)
+	BYTES(Z16, Z0, Z4)
+	BYTES(Z17, Z1, Z5)
+	BYTES(Z18, Z2, Z6)
+	BYTES(Z19, Z3, Z7)
+	CMPQ DX, quads+32(FP)
+	JNE  quad
+	STORE8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
+	ADDQ stride+64(FP), DI
+	ADDQ $64, AX
+	CMPQ AX, groups+56(FP)
+	JNE  group
+	VZEROUPPER
+	RET
+
+// func sdrFold_avx512vnni(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)
+TEXT ·sdrFold_avx512vnni(SB), NOSPLIT, $0-68
+	MOVQ            x+0(FP), DI
+	MOVQ            scales+16(FP), SI
+	MOVQ            offsets+24(FP), R8
+	MOVQ            in+32(FP), R9
+	MOVQ            half+56(FP), R15
+	MOVL            $0x467e0000, AX        // 16256
+	VPBROADCASTD    AX, Z31
+	MOVL            $0xc67e0000, AX
+	VPBROADCASTD    AX, Z30
+	MOVL            $0x00400040, AX
+	VPBROADCASTD    AX, Z29
+	VBROADCASTI32X4 order<>(SB), Z28
+	MOVL            $0x01010101, AX
+	VPBROADCASTD    AX, Z27
+	VPTERNLOGD      $0xff, Z26, Z26, Z26
+	MOVL            $0xaaaaaaaa, AX
+	KMOVD           AX, K2
+	MOVQ            groups+48(FP), CX
+	ANDL            $15, CX
+	MOVL            $1, AX
+	SHLL            CX, AX
+	DECL            AX
+	KMOVW           AX, K3                 // the groups beyond whole 16
+
+quad:
+	CMPQ         quads+40(FP), $1
+	JNE          whole
+	MOVL         last+64(FP), AX
+	VPBROADCASTD AX, Z26
+
+whole:
+	MOVQ         (R8), R10
+	MOVQ         8(R8), R11
+	MOVQ         16(R8), R12
+	MOVQ         24(R8), R13
+	SARQ         $5, R10
+	SARQ         $5, R11
+	SARQ         $5, R12
+	SARQ         $5, R13
+	ADDQ         SI, R10
+	ADDQ         SI, R11
+	ADDQ         SI, R12
+	ADDQ         SI, R13
+	VBROADCASTSS (R9), Z0
+	VBROADCASTSS 4(R9), Z1
+	VBROADCASTSS 8(R9), Z2
+	VBROADCASTSS 12(R9), Z3
+	MOVQ         sums+8(FP), DX
+	MOVQ         groups+48(FP), CX
+	XORL         AX, AX
+	KXNORW       K1, K1, K1
+
+groups:
+	SUBQ  $16, CX
+	JGE   part
+	KMOVW K3, K1
+
+part:
+	Q(R10, Z0, Y4, Z4)
+	Q(R11, Z1, Y5, Z5)
+	Q(R12, Z2, Y6, Z6)
+	Q(R13, Z3, Y7, Z7)
+	LEVELS(Z4, Z5, Z8, Z10)
+	LEVELS(Z6, Z7, Z9, Z11)
+	BYTES4(Z8, Z9, (DI), (DX))
+	BYTES4(Z10, Z11, (DI)(R15*1), (DX)(R15*1))
+	ADDQ  $16, AX
+	ADDQ  $64, DI
+	ADDQ  $64, DX
+	TESTQ CX, CX
+	JG    groups
+	ADDQ  $32, R8
+	ADDQ  $16, R9
+	ADDQ  R15, DI
+	DECQ  quads+40(FP)
+	JNZ   quad
+	VZEROUPPER
+	RET
+
+// func sdr4Finish_avx512vnni(y *float32, acc, sums *int32, half, stride, groups int, s128, s float32)
+TEXT ·sdr4Finish_avx512vnni(SB), NOSPLIT, $0-56
+	FINISH(6)
+	SUMS(0, 512, 0)
+	SUMS(256, 768, 256)
+	NEXTGROUP(128)
+
+// func sdr8Finish_avx512vnni(y *float32, acc, sums *int32, half, stride, groups int, s128, s float32)
+TEXT ·sdr8Finish_avx512vnni(SB), NOSPLIT, $0-56
+	FINISH(7)
+	SUMS(0, 256, 0)
+	NEXTGROUP(64)

@@ -1,0 +1,103 @@
+//go:build amd64
+
+package kernels
+
+import "unsafe"
+
+// How assembly multiplies channel-major weights. A call's channels are taken by 32,
+// four of which (a quad) are the depth of a dot product of bytes. For the groups of the
+// tile and each quad, fold makes the two numbers of the activations, then one or few
+// multiplies:
+//
+//	x       [vector][quad]{ hi [group][channel of the quad], lo [group][channel of the quad] } int8
+//	acc     [group][vector]{ H, L } int32, and the sums of the activations behind them:
+//	        [vector]{ hi [group], lo [group] } int32
+//
+// Numbers of groups are rounded up to 16 in x and in the sums of activations. H and L are the
+// sums of the group's outputs in the order in which the instructions leave them. They have too
+// much of the sums of activations: weights are multiplied as unsigned bytes.
+
+// sdrEntries is how many active channels are multiplied at a time. Their weights, and those of
+// as many that follow, have to stay in the second cache.
+const sdrEntries = 32
+
+// sdrTiles is the functions of a row.
+type sdrTiles struct {
+	group int
+	// fold makes activations of quads; the last of them are ANDed with last. half is the
+	// number of bytes of the groups of x. Channels are offsets in bytes of weights.
+	fold func(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)
+	// one multiplies one vector; channels of next, one more than offsets, are fetched ahead.
+	one func(acc *int32, values *byte, offsets, next *int, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+	// finish writes whole groups. stride is the number of bytes from group to group of acc.
+	finish func(y *float32, acc, sums *int32, half, stride, groups int, s128, s float32)
+}
+
+func sdrPadded(groups int) int { return (groups + 15) &^ 15 }
+
+func (k *sdrTiles) accLen(groups, m int) int {
+	return m * 2 * (groups*k.group + sdrPadded(groups))
+}
+
+func (k *sdrTiles) scratch(groups, m int) int {
+	return int(unsafe.Sizeof(sdrChunk{})) + m*2*sdrEntries*sdrPadded(groups)
+}
+
+// sdrChunk is the channels that are multiplied at a time. The activations x follow.
+type sdrChunk struct {
+	offsets, next [sdrEntries + 1]int
+	in            [SDRVectors][sdrEntries]float32
+}
+
+func (k *sdrTiles) body() *sdrBody {
+	return &sdrBody{k.accLen, k.scratch, k.accumulate, k.finishAll}
+}
+
+func (k *sdrTiles) accumulate(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i0, i1 int, scratch []byte) {
+	c := (*sdrChunk)(unsafe.Pointer(unsafe.SliceData(scratch)))
+	groups, padded := g1-g0, sdrPadded(g1-g0)
+	x := unsafe.Slice((*uint32)(unsafe.Pointer(&scratch[unsafe.Sizeof(*c)])), in.M*2*sdrEntries/4*padded)
+	sums := acc[in.M*2*groups*k.group:]
+	scales, values := &b.Scales[2*g0], &b.Values[SDRGroupBytes*g0]
+	channel := func(i int) int { return (int(in.Index[i]) - b.First) * b.Groups * SDRGroupBytes }
+	// fill lists entries from i on, up to whole quads; what there is not is the last.
+	fill := func(offsets *[sdrEntries + 1]int, i int) {
+		for e := range offsets {
+			offsets[e] = channel(min(i+e, i1-1))
+		}
+	}
+	fill(&c.offsets, i0)
+	for i := i0; i < i1; i += sdrEntries {
+		entries := min(sdrEntries, i1-i)
+		quads := ceil(entries, 4)
+		fill(&c.next, min(i+sdrEntries, i1-1))
+		for t := range in.M {
+			for e := range 4 * quads {
+				c.in[t][e] = in.X[min(i+e, i1-1)*in.M+t]
+			}
+			k.fold(&x[t*2*sdrEntries/4*padded], &sums[t*2*padded], scales, &c.offsets[0], &c.in[t][0], quads, groups, 4*padded, ^uint32(0)>>(8*uint(4*quads-entries)))
+		}
+		for t := range in.M {
+			k.one(&acc[t*2*k.group], values, &c.offsets[0], &c.next[0], quads, &x[t*2*sdrEntries/4*padded], 4*padded, groups, 4*in.M*2*k.group, b.Table)
+		}
+		c.offsets = c.next
+	}
+}
+
+func (k *sdrTiles) finishAll(y []float32, stride int, acc []int32, groups, rows int, in *SDRInput) {
+	padded, accStride := sdrPadded(groups), in.M*2*k.group
+	sums := acc[accStride*groups:]
+	for t, s := range in.Scale[:in.M] {
+		y := y[t*stride:][:rows]
+		acc, sums := acc[t*2*k.group:], sums[t*2*padded:]
+		whole := rows / k.group
+		if whole > 0 {
+			k.finish(&y[0], &acc[0], &sums[0], 4*padded, 4*accStride, whole, 128*s, s)
+		}
+		if rest := y[whole*k.group:]; len(rest) > 0 {
+			var last [2 * SDRGroupBytes]float32
+			k.finish(&last[0], &acc[whole*accStride], &sums[whole], 4*padded, 4*accStride, 1, 128*s, s)
+			copy(rest, last[:])
+		}
+	}
+}
