@@ -26,6 +26,7 @@ type File struct {
 	shards    []shardInfo
 	names     map[string]place
 	nProducts int
+	entries   []int    // of each product: its number in the index
 	extents   []extent // pieces, and then sections
 }
 
@@ -169,9 +170,10 @@ func (f *File) parseSections() error {
 			return err
 		}
 	}
-	for _, p := range x.products {
+	for i, p := range x.products {
 		if p != nil {
 			f.Products = append(f.Products, *p)
+			f.entries = append(f.entries, i)
 		}
 	}
 	return nil

@@ -23,7 +23,7 @@ const (
 	// are resident, and read again for the next ones.
 	channelTokens = 8 * channelVectors
 	// tileGroups is the most groups of a tile.
-	tileGroups = 8
+	tileGroups = 16
 	// tileChannelBytes is what one call of a kernel reads: see tileBytes.
 	tileChannelBytes = 512 << 10
 )

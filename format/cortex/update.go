@@ -1,0 +1,171 @@
+package cortex
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/cortexsdr/cortex/format"
+	"github.com/cortexsdr/cortex/format/gguf"
+)
+
+// Update gives a set other thresholds, those of every product by the name of its first matrix, and sets some keys of the metadata. The
+// weights stay where they are. paths are those that [Find] returns. Nobody may use the set meanwhile.
+//
+// What is new is appended to the first file and brought to the disk before the header, which is written at once, names it. If that
+// is interrupted the file is longer than its header says and cannot be opened; the next Update mends it.
+func Update(paths []string, set []gguf.KV, thresholds map[string][]Threshold) (err error) {
+	out, err := os.OpenFile(paths[0], os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	if err := mend(paths[0], out); err != nil {
+		return err
+	}
+	parts := make([]part, len(paths))
+	defer func() {
+		for _, p := range parts {
+			p.close()
+		}
+	}()
+	for i, path := range paths {
+		if parts[i], err = openPart(path); err != nil {
+			return err
+		}
+	}
+	f, err := parse(parts)
+	if err != nil {
+		return err
+	}
+	if n := f.headers[0].size; n != headerBytes {
+		return &format.Error{File: paths[0], Detail: fmt.Sprintf("a header of %d bytes, of a later version", n), Err: format.ErrUnsupported}
+	}
+	sections, contents, table, err := f.updated(set, thresholds)
+	if err != nil {
+		return err
+	}
+	for i, b := range contents {
+		if b == nil {
+			continue // it stays where it is
+		}
+		if _, err := out.WriteAt(b, sections[i].offset); err != nil {
+			return errors.Join(err, out.Truncate(f.headers[0].fileSize))
+		}
+	}
+	encoded := encodeSections(sections)
+	if _, err := out.WriteAt(encoded, table); err != nil {
+		return errors.Join(err, out.Truncate(f.headers[0].fileSize))
+	}
+	if err := out.Sync(); err != nil {
+		return err
+	}
+	old := f.headers[0]
+	h := *old
+	h.fileSize, h.table, h.sections, h.tableCRC = table+int64(len(encoded)), table, len(sections), checksum(encoded)
+	if _, err := out.WriteAt(h.encode(), 0); err != nil {
+		return err
+	}
+	if err := out.Sync(); err != nil {
+		return err
+	}
+	// What is in no table must be zero.
+	gone := []section{{offset: old.table, size: old.tableBytes()}}
+	for _, s := range f.sections {
+		if !slices.ContainsFunc(sections, func(n section) bool { return n.offset == s.offset }) {
+			gone = append(gone, s)
+		}
+	}
+	for _, s := range gone {
+		if _, err := out.WriteAt(make([]byte, s.size), s.offset); err != nil {
+			return err
+		}
+	}
+	return out.Sync()
+}
+
+// mend takes away what an interrupted Update has left behind the end of a file.
+func mend(path string, out *os.File) error {
+	info, err := out.Stat()
+	if err != nil {
+		return err
+	}
+	p := part{name: path, size: info.Size(), file: out}
+	if p.size < headerBytes {
+		return nil // Parse says what is wrong
+	}
+	b, err := p.read(0, headerBytes)
+	if err != nil {
+		return err
+	}
+	// The header is checked as that of a file that ends where it says.
+	if end := int64(binary.LittleEndian.Uint64(b[40:])); end > headerBytes && end < p.size {
+		p.size = end
+		if _, err := parseHeader(p); err == nil {
+			return out.Truncate(end)
+		}
+	}
+	return nil
+}
+
+// updated returns the sections of the first file as they will be, the bytes of those that are new, and where the table goes.
+func (f *File) updated(set []gguf.KV, thresholds map[string][]Threshold) (sections []section, contents [][]byte, table int64, err error) {
+	keys := map[string]any{}
+	for _, kv := range set {
+		keys[kv.Key] = kv.Value
+	}
+	var meta []gguf.KV
+	for _, key := range f.Keys() {
+		v, _ := f.Get(key)
+		kv := gguf.KV{Key: key, Value: v}
+		if n, ok := keys[key]; ok {
+			kv.Value = n
+			delete(keys, key)
+		}
+		meta = append(meta, kv)
+	}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		meta = append(meta, gguf.KV{Key: key, Value: keys[key]})
+	}
+	encodedMeta, err := gguf.AppendMetadata(nil, meta)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	products := make([]*Product, len(f.Products))
+	for i := range f.Products {
+		p := f.Products[i]
+		list, ok := thresholds[p.Matrices[0].Name]
+		if !ok {
+			return nil, nil, 0, &format.Error{File: f.parts[0].name, Tensor: p.Name(), Detail: "no thresholds are given", Err: format.ErrMissing}
+		}
+		if detail := checkThresholds(list); detail != "" {
+			return nil, nil, 0, &format.Error{File: f.parts[0].name, Tensor: p.Name(), Detail: detail, Err: format.ErrFormat}
+		}
+		p.Thresholds = list
+		products[i] = &p
+	}
+	at := alignUp(f.headers[0].fileSize, smallAlign)
+	add := func(kind sectionKind, flags uint32, b []byte) {
+		sections = append(sections, section{kind: kind, flags: flags, offset: at, size: int64(len(b)), crc: checksum(b)})
+		contents = append(contents, b)
+		at = alignUp(at+int64(len(b)), smallAlign)
+	}
+	for _, s := range f.sections {
+		if s.kind != kindMeta && s.kind != kindThresholds && s.kind != kindShards {
+			sections, contents = append(sections, s), append(contents, nil)
+		}
+	}
+	add(kindMeta, mustKnow, encodedMeta)
+	add(kindThresholds, 0, encodeThresholds(f.entries, products))
+	list := slices.Clone(f.shards)
+	table = alignUp(at+int64(len(encodeShards(list))), smallAlign)
+	list[0].size = table + int64(len(sections)+1)*sectionBytes
+	add(kindShards, mustKnow, encodeShards(list))
+	if at > table {
+		return nil, nil, 0, fmt.Errorf("%s: the sections end at %d, behind their table at %d", f.parts[0].name, at, table)
+	}
+	return sections, contents, table, nil
+}
