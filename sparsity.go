@@ -34,8 +34,8 @@ const (
 // Keys of the metadata of a calibrated model: for each level of sparsity that was
 // tried, ascending, the perplexity beside that without sparsity.
 const (
-	keySparsityLevels = "cortex.calibration.sparsity"
-	keySparsityRatios = "cortex.calibration.perplexity_ratio"
+	KeySparsityLevels = "cortex.calibration.sparsity"
+	KeySparsityRatios = "cortex.calibration.perplexity_ratio"
 )
 
 // checkSparsity returns an error for values that make no sense.
@@ -108,11 +108,11 @@ func (m *Model) thresholds(level float64) []float32 {
 // autoSparsity returns the largest level up to which the perplexity grew by no more
 // than a share of loss, between two levels that were tried in proportion.
 func (m *Model) autoSparsity(loss float64) (float64, error) {
-	levels, err := gguf.Or(m.src.Floats, keySparsityLevels, nil)
+	levels, err := gguf.Or(m.src.Floats, KeySparsityLevels, nil)
 	if err != nil {
 		return 0, err
 	}
-	ratios, err := gguf.Or(m.src.Floats, keySparsityRatios, nil)
+	ratios, err := gguf.Or(m.src.Floats, KeySparsityRatios, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -55,6 +55,28 @@ func (h *Histogram) Add(x, norm []float32) {
 	}
 }
 
+// Merge adds the scores of another histogram.
+func (h *Histogram) Merge(o *Histogram) {
+	for b := range bins {
+		h.count[b] += o.count[b]
+		h.energy[b] += o.energy[b]
+	}
+	h.n += o.n
+	h.total += o.total
+}
+
+// Below returns the share of the scores that are in bins below a threshold.
+func (h *Histogram) Below(threshold float32) float64 {
+	if h.n == 0 {
+		return 0
+	}
+	var n int64
+	for b := range bin(threshold) {
+		n += h.count[b]
+	}
+	return float64(n) / float64(h.n)
+}
+
 // below returns the highest threshold below which lies at most a share of the
 // energy, and the share of scores below it.
 func (h *Histogram) below(energy float64) (threshold float32, share float64) {

@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cortexsdr/cortex"
+	container "github.com/cortexsdr/cortex/format/cortex"
+	"github.com/cortexsdr/cortex/format/gguf"
+	"github.com/cortexsdr/cortex/internal/sparsity"
+)
+
+// calibrateFlags are the flags of calibrate.
+type calibrateFlags struct {
+	model  modelFlags
+	input  inputFlags
+	levels []float64
+	chunks int
+	status bool
+	json   bool
+}
+
+func newCalibrate() *cobra.Command {
+	f := calibrateFlags{model: modelFlags{context: perplexityContext}}
+	cmd := &cobra.Command{
+		Use:   "calibrate MODEL.cortex -f FILE",
+		Short: "Measure which input channels a model can do without",
+		Long: `calibrate runs a text through a model and writes into its file, for each level of
+sparsity, the score from which on an input channel takes part in a product: its
+activation times the norm of its weights. All products lose the same share of the
+energy of their scores, so that those whose input is concentrated in few channels
+leave out more.
+
+The first half of the text serves for that, the second for the perplexity at each
+level, by which --sparsity auto chooses.`,
+		Example: `  cortex calibrate model.cortex -f text.txt
+  cortex run model.cortex "The capital of France is" --sparsity auto --max-ppl-loss 1`,
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, f.model.take(args)) },
+	}
+	fs := cmd.Flags()
+	f.model.add(fs)
+	f.input.add(fs, "text")
+	f.model.addSizes(fs)
+	fs.Float64SliceVar(&f.levels, "levels", []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}, "`LEVELS` of sparsity to prepare")
+	fs.IntVar(&f.chunks, "chunks", -1, "most chunks `N` of each half of the text; -1 takes all")
+	fs.BoolVar(&f.status, "status", false, "show the status even if stderr is no terminal")
+	fs.BoolVar(&f.json, "json", false, "write the result as JSON")
+	return cmd
+}
+
+// calibrationLevel is a line of the result.
+type calibrationLevel struct {
+	Sparsity        float64 `json:"sparsity"`
+	Energy          float64 `json:"energy_lost"`      // of the scores of every product, at least
+	PerplexityRatio float64 `json:"perplexity_ratio"` // to that of the dense model
+}
+
+func (f *calibrateFlags) run(cmd *cobra.Command, args []string) error {
+	for i, l := range f.levels {
+		if !(l > 0 && l <= cortex.MaxSparsity) || i > 0 && l <= f.levels[i-1] {
+			return usagef("--levels are ascending numbers up to %v", cortex.MaxSparsity)
+		}
+	}
+	if len(f.levels) == 0 || f.model.isBuiltin() || f.chunks == 0 || f.chunks < -1 {
+		return usagef("a .cortex file and at least one level and chunk are needed")
+	}
+	if !f.input.given(cmd, args) {
+		return usagef("a text is needed: -f FILE")
+	}
+	text, err := f.input.read(cmd, args)
+	if err != nil {
+		return err
+	}
+	paths, err := container.Find(f.model.path)
+	if err != nil {
+		return f.model.explain(err)
+	}
+	scr := newScreen(cmd, f.status)
+	defer scr.End()
+
+	half := len(text) / 2
+	for half < len(text) && text[half]&0xc0 == 0x80 { // inside a character
+		half++
+	}
+	thresholds, levels, err := f.measure(cmd, scr, text[:half])
+	if err != nil {
+		return err
+	}
+	// The thresholds first: the perplexity is that of the file.
+	if err := container.Update(paths, nil, thresholds); err != nil {
+		return err
+	}
+	dense, err := f.perplexity(cmd, scr, text[half:], "0")
+	if err != nil {
+		return err
+	}
+	var tried, ratios []float64
+	for i := range levels {
+		l := &levels[i]
+		ppl, err := f.perplexity(cmd, scr, text[half:], fmt.Sprint(l.Sparsity))
+		if err != nil {
+			return err
+		}
+		l.PerplexityRatio = ppl / dense
+		tried, ratios = append(tried, l.Sparsity), append(ratios, l.PerplexityRatio)
+	}
+	err = container.Update(paths, []gguf.KV{{Key: cortex.KeySparsityLevels, Value: tried}, {Key: cortex.KeySparsityRatios, Value: ratios}}, thresholds)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return writeJSON(cmd, levels)
+	}
+	scr.End()
+	fmt.Fprintf(scr, "%8s %12s %16s\n", "sparsity", "energy lost", "perplexity ratio")
+	for _, l := range levels {
+		fmt.Fprintf(scr, "%8.2f %11.3f%% %16.4f\n", l.Sparsity, 100*l.Energy, l.PerplexityRatio)
+	}
+	return nil
+}
+
+// measure runs a text through the model and returns the thresholds of each product,
+// by the name of its first matrix.
+func (f *calibrateFlags) measure(cmd *cobra.Command, scr *screen, text string) (map[string][]container.Threshold, []calibrationLevel, error) {
+	src, err := f.model.source()
+	if err != nil {
+		return nil, nil, err
+	}
+	products := src.Products // norms and names are copies
+	if err := src.Close(); err != nil {
+		return nil, nil, err
+	}
+	at := map[string]int{}
+	bytes := make([]int64, len(products))
+	hists := make([]*sparsity.Histogram, len(products))
+	for i := range products {
+		at[products[i].Matrices[0].Name], bytes[i], hists[i] = i, products[i].Size(), &sparsity.Histogram{}
+	}
+	m, err := f.model.open(cmd, scr)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer m.Close()
+	err = f.observe(cmd.Context(), scr, m, text, func(tensors []string, x []float32) {
+		i, ok := at[tensors[0]]
+		if !ok {
+			return // a product that is kept in rows
+		}
+		norm := products[i].Norm
+		var all sync.WaitGroup // one part of the vectors for each thread
+		n := len(x) / len(norm)
+		parts := min(n, m.Plan().Threads)
+		sums := make([]sparsity.Histogram, parts)
+		for p := range parts {
+			all.Go(func() {
+				for t := p; t < n; t += parts {
+					sums[p].Add(x[t*len(norm):][:len(norm)], norm)
+				}
+			})
+		}
+		all.Wait()
+		for p := range sums {
+			hists[i].Merge(&sums[p])
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	thresholds := map[string][]container.Threshold{}
+	var levels []calibrationLevel
+	for _, level := range f.levels {
+		values, energy := sparsity.Thresholds(hists, bytes, level)
+		levels = append(levels, calibrationLevel{Sparsity: level, Energy: energy})
+		for i, v := range values {
+			name := products[i].Matrices[0].Name
+			thresholds[name] = append(thresholds[name], container.Threshold{Sparsity: float32(level), Keep: float32(1 - hists[i].Below(v)), Value: v})
+		}
+	}
+	return thresholds, levels, nil
+}
+
+// observe runs a text through the model in chunks.
+func (f *calibrateFlags) observe(ctx context.Context, scr *screen, m *cortex.Model, text string, each func(tensors []string, x []float32)) error {
+	s, err := m.NewSession()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	bos, hasBOS := m.BOS()
+	chunks := slices.Collect(slices.Chunk(m.Tokenize(text, cortex.TokenizeOptions{}), f.model.context-1))
+	if f.chunks > 0 {
+		chunks = chunks[:min(len(chunks), f.chunks)]
+	}
+	if len(chunks) == 0 {
+		return usagef("the text is empty")
+	}
+	start := time.Now()
+	for i, chunk := range chunks {
+		s.Truncate(0)
+		if hasBOS {
+			chunk = append([]int32{bos}, chunk...)
+		}
+		if err := s.Observe(ctx, chunk, each); err != nil {
+			return err
+		}
+		left := time.Duration(float64(time.Since(start)) / float64(i+1) * float64(len(chunks)-i-1))
+		scr.Status("calibration: chunk %d of %d, %s", i+1, len(chunks), timeLeft(left))
+	}
+	return nil
+}
+
+// perplexity returns the perplexity of the text at a level of sparsity.
+func (f *calibrateFlags) perplexity(cmd *cobra.Command, scr *screen, text, level string) (float64, error) {
+	model := f.model
+	model.sparsity, model.rule, model.sparsePrompt = level, "calibrated", true
+	if level == "0" {
+		model.rule = "best"
+	}
+	m, err := model.open(cmd, scr)
+	if err != nil {
+		return 0, err
+	}
+	defer m.Close()
+	e := evaluation{scr: scr, quiet: true, model: m}
+	if err := e.cut(text, f.model.context, f.chunks); err != nil {
+		return 0, err
+	}
+	err = e.run(cmd.Context())
+	return e.score.PPL().Value, err
+}
