@@ -47,6 +47,7 @@ var importRules = []importRule{
 	{pkg: "internal/workers", extern: []string{"golang.org/x/sys/cpu"}},
 	{pkg: "internal/plan", module: []string{"format/..."}},
 	{pkg: "internal/tokenizer", module: []string{"format/..."}, extern: []string{"github.com/dlclark/regexp2/v2", "golang.org/x/text/unicode/norm"}},
+	{pkg: "internal/hf", module: []string{"internal/tokenizer", "format/..."}},
 	{pkg: "internal/model", module: []string{"internal/plan", "internal/workers", "kernels", "loader", "cache", "format/..."}},
 	{pkg: "internal/perplexity", module: []string{"format"}},
 	{pkg: "internal/testmodel", module: []string{"format/..."}},

@@ -89,6 +89,10 @@ type Config struct {
 	IgnoreMerges   *bool // for gpt2: whether a piece that is a token is that token, whatever the merges make of it
 
 	LStrip, RStrip []int32 // control and user-defined tokens that swallow the white space before, after them in the text
+
+	// Pipeline, if not empty, is JSON that says how text is prepared, in the notation of tokenizer.json, as FromHF makes it. It takes the
+	// place of Pre, AddSpacePrefix (but for decoding), IgnoreMerges, LStrip and RStrip, and Merges take that of Scores.
+	Pipeline string
 }
 
 // Keys of the metadata that errors name.
@@ -103,6 +107,9 @@ const (
 	keyAddBOS = keyPrefix + "add_bos_token"
 	keyAddEOS = keyPrefix + "add_eos_token"
 	keySpace  = keyPrefix + "add_space_prefix"
+
+	// Not a key of GGUF: Config.Pipeline. Readers that do not know it go by the others, which say as much as they can.
+	keyPipeline = "tokenizer.cortex.pipeline"
 )
 
 func (c *Config) errorf(kind error, key, text string, args ...any) error {

@@ -85,6 +85,9 @@ func readConfig(f *gguf.Metadata) (c Config, err error) {
 		}
 	}
 
+	if c.Pipeline, err = gguf.Or(f.String, keyPipeline, ""); err != nil || c.Pipeline != "" {
+		return c, err
+	}
 	name, err := gguf.Or(f.String, "general.name", "")
 	if err != nil {
 		return c, err

@@ -17,18 +17,19 @@ type preTokenizer struct {
 
 // Stages that several pre-tokenizers have.
 var (
-	byGPT2      = cutter(gpt2)
-	byWords     = cutter(words{inner: letter, digits: 3}.cut)
-	byWords1    = cutter(words{inner: letter, digits: 1}.cut)
-	byDeepSeek3 = cutter(deepSeek3)
-	byNumbers   = cutter(runs{set: newSet(number, nil)}.cut)
-	byDigit     = cutter(runs{set: newSet(number, nil), most: 1}.cut)
-	by3Digits   = cutter(runs{set: newSet(number, nil), most: 3}.cut)
-	byNewline   = cutter(runs{set: ranges("\n\n\r\r"), most: 1}.cut)
-	byLine      = cutter(runs{set: ranges("\n\n")}.cut)
-	byHanKana   = cutter(runs{set: ranges("\u3040\u30ff一龥")}.cut)
-	byEastAsian = cutter(runs{set: newSet(0, eastAsian)}.cut)
-	byPoro      = pattern(` ?[^(\s|.,!?…。，、।۔،)]+`)
+	byGPT2       = cutter(gpt2)
+	byWords      = cutter(words{inner: letter, digits: 3}.cut)
+	byWords1     = cutter(words{inner: letter, digits: 1}.cut)
+	byWordsMarks = cutter(words{inner: letter | mark, digits: 1}.cut)
+	byDeepSeek3  = cutter(deepSeek3)
+	byNumbers    = cutter(runs{set: newSet(number, nil)}.cut)
+	byDigit      = cutter(runs{set: newSet(number, nil), most: 1}.cut)
+	by3Digits    = cutter(runs{set: newSet(number, nil), most: 3}.cut)
+	byNewline    = cutter(runs{set: ranges("\n\n\r\r"), most: 1}.cut)
+	byLine       = cutter(runs{set: ranges("\n\n")}.cut)
+	byHanKana    = cutter(runs{set: ranges("\u3040\u30ff一龥")}.cut)
+	byEastAsian  = cutter(runs{set: newSet(0, eastAsian)}.cut)
+	byPoro       = pattern(` ?[^(\s|.,!?…。，、।۔،)]+`)
 )
 
 // Endings of English contractions, in small letters and capitals.
@@ -45,7 +46,7 @@ var preTokenizers = []preTokenizer{
 	{names: "dbrx smaug-bpe", stages: []stage{byWords}},
 	{names: "glm4 chatglm-bpe", stages: []stage{byWords}, noBOS: true},
 	{names: "qwen2 deepseek-r1-qwen kormo f2llmv2 megrez stablelm2 hunyuan solar-open grok-2 bailingmoe bailingmoe2 llada-moe", stages: []stage{byWords1}},
-	{names: "qwen35", stages: []stage{cutter(words{inner: letter | mark, digits: 1}.cut)}},
+	{names: "qwen35", stages: []stage{byWordsMarks}},
 	{names: "minicpm5", stages: []stage{by3Digits, cutter(words{inner: letter}.cut)}, ignoreMerges: true},
 	{names: "laguna", stages: []stage{byLine, byWords1}},
 	{names: "seed-coder", stages: []stage{cutter(words{inner: letter, digits: 1, bare: true}.cut)}},

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ type Tokenizer struct {
 	symbols  []string   // of bpe, from len(tokens) on: those that are no token
 	byteIDs  [256]int32 // tokens for the bytes of text that has no other; None where there is none
 	specials [2]*specials
+	pipeline *pipeline // nil: specials and stages are all that happens to a text before BPE
 
 	pieces    []byte // what each token stands for, one after the other
 	pieceEnds []uint32
@@ -55,6 +57,17 @@ func New(c Config) (*Tokenizer, error) {
 
 	var def defaults
 	var err error
+	var spec *pipelineSpec
+	if c.Pipeline != "" {
+		if spec, err = c.parsePipeline(); err != nil {
+			return nil, err
+		}
+		if t.pipeline, t.stages, err = spec.build(c.Model == "gpt2"); err != nil {
+			var e *componentError
+			errors.As(err, &e)
+			return nil, c.errorf(e.kind, keyPipeline, "%s", e.text)
+		}
+	}
 	switch c.Model {
 	case "llama":
 		def, err = t.initSentencePiece(&c)
@@ -71,7 +84,12 @@ func New(c Config) (*Tokenizer, error) {
 	}
 	t.initByteIDs()
 	t.initPieces()
-	t.initSpecials(&c)
+	if t.pipeline != nil {
+		t.bpe.wholeFirst = spec.IgnoreMerges
+		t.initPipeline(&c, spec)
+	} else {
+		t.initSpecials(&c)
+	}
 	return t, nil
 }
 
@@ -225,15 +243,27 @@ func (t *Tokenizer) Encode(dst []int32, text string, opt EncodeOptions) []int32 
 	if opt.AddSpecial && t.addBOS {
 		dst = append(dst, t.ids[BOS])
 	}
-	specials := t.specials[0]
+	all := 0
 	if opt.ParseSpecial {
-		specials = t.specials[1]
+		all = 1
 	}
-	emit := t.emitter(&dst)
+	if t.pipeline != nil {
+		t.pipeline.encode(&dst, text, all, t.emitter(&dst))
+	} else {
+		t.encode(&dst, text, all, t.emitter(&dst))
+	}
+	if opt.AddSpecial && t.addEOS {
+		dst = append(dst, t.ids[EOS])
+	}
+	return dst
+}
+
+// encode appends the token ids of text to *dst, apart from BOS and EOS, as llama.cpp prepares it.
+func (t *Tokenizer) encode(dst *[]int32, text string, all int, emit func(string)) {
 	prefix := t.spacePrefix
-	for _, f := range specials.cut(text) {
+	for _, f := range t.specials[all].cut(text) {
 		if f.id != None {
-			dst = append(dst, f.id)
+			*dst = append(*dst, f.id)
 			prefix = t.spacePrefix
 			continue
 		}
@@ -248,10 +278,6 @@ func (t *Tokenizer) Encode(dst []int32, text string, opt EncodeOptions) []int32 
 		emit(f.text)
 		prefix = false
 	}
-	if opt.AddSpecial && t.addEOS {
-		dst = append(dst, t.ids[EOS])
-	}
-	return dst
 }
 
 // emitter returns a function that cuts text into pieces, stage by stage, and appends their tokens to *dst.

@@ -65,11 +65,14 @@ func appendBytes(dst []byte, token string) (_ []byte, ok bool) {
 // initByteLevel builds the symbols and merges of a byte-level vocabulary.
 func (t *Tokenizer) initByteLevel(c *Config) (defaults, error) {
 	var def defaults
-	pre, err := findPre(c)
-	if err != nil {
-		return def, err
+	pre := &preTokenizer{}
+	if t.pipeline == nil {
+		var err error
+		if pre, err = findPre(c); err != nil {
+			return def, err
+		}
+		t.stages = pre.stages
 	}
-	t.stages = pre.stages
 	def.addBOS = pre.addBOS
 	if !pre.noBOS {
 		// Files without these keys are of the first models with such a vocabulary.
@@ -192,6 +195,9 @@ func resolve(t *trie, parts []mergeParts) (merges []merge, unknown []string) {
 func (t *Tokenizer) initSentencePiece(c *Config) (defaults, error) {
 	def := defaults{ids: map[Role]int32{BOS: 1, EOS: 2, UNK: 0}, addBOS: true, spacePrefix: true}
 	t.spaces = true
+	if t.pipeline != nil {
+		return def, t.initMerges(c)
+	}
 
 	texts := make([]string, len(t.tokens))
 	const words = (utf8.MaxRune + 1) / 64
@@ -257,12 +263,44 @@ func (t *Tokenizer) initSentencePiece(c *Config) (defaults, error) {
 			}
 		}
 	}
-	t.bpe = newBPE(trie, texts, merges, func(s string) int {
-		_, n := utf8.DecodeRuneInString(s)
-		return n
-	})
+	t.bpe = newBPE(trie, texts, merges, firstChar)
 	t.symbols = texts[len(t.tokens):]
 	return def, nil
+}
+
+// firstChar returns the length of the character that a text begins with.
+func firstChar(s string) int {
+	_, n := utf8.DecodeRuneInString(s)
+	return n
+}
+
+// initMerges builds the symbols and merges of a vocabulary of characters with a list of merges: only the pairs of the list merge, while
+// by scores any two do whose union is a token. The texts of the tokens are those of the vocabulary, with spaceMarks.
+func (t *Tokenizer) initMerges(c *Config) error {
+	texts := make([]string, len(t.tokens))
+	for i, s := range t.tokens {
+		if utf8.ValidString(s) {
+			texts[i] = s
+		}
+	}
+	trie, err := t.newTrie(c, texts)
+	if err != nil {
+		return err
+	}
+	parts := make([]mergeParts, len(c.Merges))
+	for i, s := range c.Merges {
+		left, right, ok := strings.Cut(s, " ")
+		if !ok || left == "" || right == "" || strings.Contains(right, " ") {
+			return c.malformed(keyMerges, "merge %d, %q, is not two tokens with a space between", i, s)
+		}
+		parts[i] = mergeParts{both: left + right, left: left, right: right}
+	}
+	merges, unknown := resolve(trie, parts)
+	if len(unknown) > 0 {
+		return c.malformed(keyMerges, "there is no token %q", unknown[0])
+	}
+	t.bpe = newBPE(trie, texts, merges, firstChar)
+	return nil
 }
 
 // newTrie makes a trie of texts, which have to differ; those that are "" are left out. The first are those of the tokens.
