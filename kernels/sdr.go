@@ -219,6 +219,7 @@ type SDRBlock struct {
 	Channels int       // of the block
 	Groups   int       // of a channel
 	Table    *[16]byte // of SDR4, 0..127
+	Next     *SDRBlock // whose channels follow: while those of this one are multiplied, they are fetched; may be nil
 }
 
 // AccLen returns how many sums Accumulate needs for some groups and m vectors.

@@ -9,10 +9,10 @@ func addSDRRows() {
 func sdrFold_avx512vnni(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)
 
 //go:noescape
-func sdr4_avx512vnni(acc *int32, values *byte, offsets, next *int, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+func sdr4_avx512vnni(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 
 //go:noescape
-func sdr8_avx512vnni(acc *int32, values *byte, offsets, next *int, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+func sdr8_avx512vnni(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 
 //go:noescape
 func sdr4Finish_avx512vnni(y *float32, acc, sums *int32, half, stride, groups int, s128, s float32)

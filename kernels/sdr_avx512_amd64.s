@@ -55,7 +55,7 @@
 //	DX offsets of channels  R8-R11 four channels
 //	R12 their activations   R13 from hi to lo
 //	AX from the start of a channel in the tile to the group
-//	R15 offsets of channels to fetch, CX the channel, BX where in it
+//	R15 channels to fetch, CX one of them, BX where in it
 #define BEGIN \
 	MOVQ acc+0(FP), DI           \
 	MOVQ values+8(FP), SI        \
@@ -67,7 +67,6 @@
 	SHLQ $6, groups+56(FP)       \ // bytes of a channel in the tile
 	MOVQ half+48(FP), R13        \
 	MOVQ (R15), CX               \
-	ADDQ SI, CX                  \
 	XORL BX, BX                  \
 	XORL AX, AX
 
@@ -98,7 +97,6 @@
 	XORL         BX, BX                \
 	ADDQ         $8, R15               \
 	MOVQ         (R15), CX             \
-	ADDQ         SI, CX                \
 fetched:                             \
 	INTERLEAVE                         \
 	ADDQ         $32, DX               \
@@ -212,7 +210,7 @@ DATA order<>+0(SB)/8, $0x0b0a030209080100
 DATA order<>+8(SB)/8, $0x0f0e07060d0c0504
 GLOBL order<>(SB), RODATA|NOPTR, $16
 
-// func sdr4_avx512vnni(acc *int32, values *byte, offsets, next *int, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+// func sdr4_avx512vnni(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 TEXT ·sdr4_avx512vnni(SB), NOSPLIT, $0-80
 	MOVQ            table+72(FP), AX
 	VBROADCASTI32X4 (AX), Z30
@@ -242,7 +240,7 @@ quad:
 	VZEROUPPER
 	RET
 
-// func sdr8_avx512vnni(acc *int32, values *byte, offsets, next *int, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+// func sdr8_avx512vnni(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 TEXT ·sdr8_avx512vnni(SB), NOSPLIT, $0-80
 	MOVL         $0x80808080, AX
 	VPBROADCASTD AX, Z31

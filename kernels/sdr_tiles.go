@@ -27,8 +27,8 @@ type sdrTiles struct {
 	// fold makes activations of quads; the last of them are ANDed with last. half is the
 	// number of bytes of the groups of x. Channels are offsets in bytes of weights.
 	fold func(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)
-	// one multiplies one vector; channels of next, one more than offsets, are fetched ahead.
-	one func(acc *int32, values *byte, offsets, next *int, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+	// one multiplies one vector; channels at next, one more than offsets, are fetched.
+	one func(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 	// finish writes whole groups. stride is the number of bytes from group to group of acc.
 	finish func(y *float32, acc, sums *int32, half, stride, groups int, s128, s float32)
 }
@@ -45,8 +45,9 @@ func (k *sdrTiles) scratch(groups, m int) int {
 
 // sdrChunk is the channels that are multiplied at a time. The activations x follow.
 type sdrChunk struct {
-	offsets, next [sdrEntries + 1]int
-	in            [SDRVectors][sdrEntries]float32
+	offsets [sdrEntries]int         // from the first weights of the tile, in bytes
+	next    [sdrEntries + 1]uintptr // weights to be fetched, of the channels that come next
+	in      [SDRVectors][sdrEntries]float32
 }
 
 func (k *sdrTiles) body() *sdrBody {
@@ -59,28 +60,43 @@ func (k *sdrTiles) accumulate(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput
 	x := unsafe.Slice((*uint32)(unsafe.Pointer(&scratch[unsafe.Sizeof(*c)])), in.M*2*sdrEntries/4*padded)
 	sums := acc[in.M*2*groups*k.group:]
 	scales, values := &b.Scales[2*g0], &b.Values[SDRGroupBytes*g0]
-	channel := func(i int) int { return (int(in.Index[i]) - b.First) * b.Groups * SDRGroupBytes }
-	// fill lists entries from i on, up to whole quads; what there is not is the last.
-	fill := func(offsets *[sdrEntries + 1]int, i int) {
-		for e := range offsets {
-			offsets[e] = channel(min(i+e, i1-1))
+	// Chunks of equal size, of whole quads.
+	size := ceil(ceil(i1-i0, ceil(i1-i0, sdrEntries)), 4) * 4
+	for i := i0; i < i1; i += size {
+		entries := min(size, i1-i)
+		quads := ceil(entries, 4)
+		for e := range 4 * quads { // what a quad lacks is a channel again, whose activations are ANDed with 0
+			at := min(i+e, i1-1)
+			c.offsets[e] = (int(in.Index[at]) - b.First) * b.Groups * SDRGroupBytes
+			for t := range in.M {
+				c.in[t][e] = in.X[at*in.M+t]
+			}
+		}
+		c.fetch(b, g0, in, i+entries, 4*quads+1)
+		for t := range in.M {
+			x := &x[t*2*sdrEntries/4*padded]
+			k.fold(x, &sums[t*2*padded], scales, &c.offsets[0], &c.in[t][0], quads, groups, 4*padded, ^uint32(0)>>(8*uint(4*quads-entries)))
+			k.one(&acc[t*2*k.group], values, &c.offsets[0], &c.next[0], quads, x, 4*padded, groups, 4*in.M*2*k.group, b.Table)
 		}
 	}
-	fill(&c.offsets, i0)
-	for i := i0; i < i1; i += sdrEntries {
-		entries := min(sdrEntries, i1-i)
-		quads := ceil(entries, 4)
-		fill(&c.next, min(i+sdrEntries, i1-1))
-		for t := range in.M {
-			for e := range 4 * quads {
-				c.in[t][e] = in.X[min(i+e, i1-1)*in.M+t]
+}
+
+// fetch sets next to the weights of n channels from entry i on, those of the last again if
+// there are fewer.
+func (c *sdrChunk) fetch(b *SDRBlock, g0 int, in *SDRInput, i, n int) {
+	var last uintptr
+	for e := range n {
+		if i+e < len(in.Index) {
+			j := int(in.Index[i+e]) - b.First
+			if j >= b.Channels && b.Next != nil {
+				j -= b.Channels
+				b = b.Next
 			}
-			k.fold(&x[t*2*sdrEntries/4*padded], &sums[t*2*padded], scales, &c.offsets[0], &c.in[t][0], quads, groups, 4*padded, ^uint32(0)>>(8*uint(4*quads-entries)))
+			if j < b.Channels {
+				last = uintptr(unsafe.Pointer(unsafe.SliceData(b.Values))) + uintptr((j*b.Groups+g0)*SDRGroupBytes)
+			}
 		}
-		for t := range in.M {
-			k.one(&acc[t*2*k.group], values, &c.offsets[0], &c.next[0], quads, &x[t*2*sdrEntries/4*padded], 4*padded, groups, 4*in.M*2*k.group, b.Table)
-		}
-		c.offsets = c.next
+		c.next[e] = last
 	}
 }
 
