@@ -27,7 +27,7 @@ func setDirect(f *os.File, on bool) bool {
 // forgetCache does nothing: the system has no way to ask for it.
 func forgetCache(f *os.File, offset, size int64) {}
 
-// forget gives back the pages of a mapped file from byte from, where a page begins, up to byte to.
-func forget(f *os.File, mapped []byte, from, to int64) {
-	_ = unix.Madvise(mapped[from:to], unix.MADV_DONTNEED)
+// forget gives back the pages of a mapped file from a page's border on to the end of mapped.
+func forget(f *os.File, mapped []byte, from int64) {
+	_ = unix.Madvise(mapped[from:], unix.MADV_DONTNEED)
 }

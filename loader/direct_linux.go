@@ -35,8 +35,8 @@ func forgetCache(f *os.File, offset, size int64) {
 	_ = unix.Fadvise(int(f.Fd()), offset, size, unix.FADV_DONTNEED)
 }
 
-// forget gives back the pages of a mapped file from byte from, where a page begins, up to byte to.
-func forget(f *os.File, mapped []byte, from, to int64) {
-	_ = unix.Madvise(mapped[from:to], unix.MADV_DONTNEED)
-	forgetCache(f, from, to-from)
+// forget gives back the pages of a mapped file from a page's border on to the end of mapped.
+func forget(f *os.File, mapped []byte, from int64) {
+	_ = unix.Madvise(mapped[from:], unix.MADV_DONTNEED)
+	forgetCache(f, from, int64(len(mapped))-from)
 }

@@ -9,5 +9,5 @@ import "os"
 func setDirect(f *os.File, on bool) bool { return !on }
 
 // forgetCache and forget do nothing: the system has no way to ask for it.
-func forgetCache(f *os.File, offset, size int64)       {}
-func forget(f *os.File, mapped []byte, from, to int64) {}
+func forgetCache(f *os.File, offset, size int64)   {}
+func forget(f *os.File, mapped []byte, from int64) {}

@@ -7,7 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/cortexsdr/cortex/format"
-	container "github.com/cortexsdr/cortex/format/cortex"
+	"github.com/cortexsdr/cortex/format/cortex"
 	"github.com/cortexsdr/cortex/format/gguf"
 	"github.com/edsrzf/mmap-go"
 )
@@ -18,10 +18,12 @@ import (
 type Source struct {
 	Format string // and its version: "GGUF version 3"
 	*gguf.Metadata
-	format.Table
-	Products []container.Product // of a .cortex file: what is stored channel by channel
+	format.Table                  // of a .cortex file, the tensors that are kept in rows
+	Products     []cortex.Product // of a .cortex file
 
-	parts []part
+	parts     []part
+	container *cortex.File // of a .cortex file
+	parsed    []Extent     // what parsing has read
 }
 
 type part struct {
@@ -31,25 +33,26 @@ type part struct {
 	file   *os.File
 }
 
-// Open maps the model file at path and, where it is the first of several parts
-// (name-00001-of-00009.gguf), the others beside it. Tensor data is not read.
-func Open(path string) (*Source, error) {
+// Open maps the model file at path, GGUF or .cortex as its first bytes tell, and, where it is one of
+// several parts (name-00001-of-00009.gguf), the others. Parts of GGUF files lie beside each other; those of
+// .cortex files are found as [cortex.Find] does, dirs included. Tensor data is not read.
+func Open(path string, dirs ...string) (*Source, error) {
 	s := &Source{}
-	if err := s.open(path); err != nil {
+	if err := s.open(path, dirs); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Source) open(path string) error {
+func (s *Source) open(path string, dirs []string) error {
 	if err := s.mapPart(path); err != nil {
 		return err
 	}
 	var names []string
 	err := s.Protect(func() (err error) {
-		if container.Is(s.parts[0].data) {
-			names, err = container.Find(path)
+		if cortex.Is(s.parts[0].data) {
+			names, err = cortex.Find(path, dirs...)
 		} else {
 			names, err = gguf.SplitNames(gguf.Part{Name: path, Data: s.parts[0].data})
 		}
@@ -113,20 +116,48 @@ func (s *Source) parse() error {
 	for i, p := range s.parts {
 		parts[i] = gguf.Part{Name: p.name, Data: p.data}
 	}
-	if container.Is(s.parts[0].data) {
-		f, err := container.Parse(parts...)
-		if err != nil {
-			return err
-		}
-		s.Format, s.Metadata, s.Table, s.Products = fmt.Sprintf("cortex version %d.%d", f.Major, f.Minor), f.Metadata, f.Table, f.Products
-		return nil
+	if cortex.Is(parts[0].Data) {
+		return s.parseCortex(parts)
 	}
 	f, err := gguf.Parse(parts...)
 	if err != nil {
 		return err
 	}
 	s.Format, s.Metadata, s.Table = fmt.Sprintf("GGUF version %d", f.Version), f.Metadata, f.Table
+	for i, p := range s.parts {
+		head := Extent{Part: i, Size: int64(len(p.data))} // ends where the tensors begin
+		for _, t := range s.Tensors {
+			if t.Part == i {
+				head.Size = min(head.Size, t.Offset)
+			}
+		}
+		s.parsed = append(s.parsed, head)
+	}
 	return nil
+}
+
+func (s *Source) parseCortex(parts []gguf.Part) error {
+	f, err := cortex.Parse(parts...)
+	if err != nil {
+		return err
+	}
+	s.Format, s.Metadata, s.Table = fmt.Sprintf("cortex version %d.%d", f.Major, f.Minor), f.Metadata, f.Table
+	s.Products, s.container = f.Products, f
+	for i := range s.parts {
+		s.parsed = append(s.parsed, Extent{Part: i, Size: cortex.HeaderBytes})
+	}
+	from, size := f.Sections()
+	s.parsed = append(s.parsed, Extent{Offset: from, Size: size})
+	return nil
+}
+
+// Product returns the product that a matrix belongs to, an index of s.Products, and which one of the product's matrices
+// it is. ok is false for tensors that are kept in rows, as all of a GGUF file are.
+func (s *Source) Product(tensor string) (product, matrix int, ok bool) {
+	if s.container == nil {
+		return 0, 0, false
+	}
+	return s.container.Product(tensor)
 }
 
 // Name returns the name of the first part, as it was opened.
@@ -174,45 +205,30 @@ func (s *Source) errorAt(part int, offset int64, err error) *Error {
 			e.Tensor = t.Name
 		}
 	}
-	for i := range s.Products {
-		for _, b := range s.Products[i].Pieces {
+	for _, p := range s.Products {
+		for _, b := range p.Pieces {
 			if b.Part == part && b.Offset <= offset && offset < b.Offset+b.Size {
-				e.Tensor = s.Products[i].Name()
+				e.Tensor = p.Name()
 			}
 		}
 	}
 	return e
 }
 
-// readAhead is further than systems read ahead of what is touched in a mapping.
+// readAhead is further than systems read ahead of, or around, what is touched in a mapping.
 const readAhead = 64 << 20
+
+// pageAlign is a multiple of the size of a page of every system.
+const pageAlign = 64 << 10
 
 // ForgetHead gives back the memory, page cache included, that holds the metadata
 // of all mapped parts and what the system has read ahead of them. They stay
 // readable, from the disk.
 func (s *Source) ForgetHead() {
-	head, tail := make([]int64, len(s.parts)), make([]int64, len(s.parts)) // where the weights begin and end
-	for i, p := range s.parts {
-		head[i] = int64(len(p.data))
-	}
-	weights := func(part int, offset, size int64) {
-		head[part], tail[part] = min(head[part], offset), max(tail[part], offset+size)
-	}
-	for _, t := range s.Tensors {
-		weights(t.Part, t.Offset, t.Size)
-	}
-	for _, p := range s.Products {
-		for _, b := range p.Pieces {
-			weights(b.Part, b.Offset, b.Size)
-		}
-	}
-	for i, p := range s.parts {
-		if p.mapped == nil || len(p.data) == 0 {
-			continue
-		}
-		forget(p.file, p.data, 0, min(head[i]+readAhead, int64(len(p.data))))
-		if from := tail[i] &^ (directAlign - 1); from < int64(len(p.data)) {
-			forget(p.file, p.data, from, int64(len(p.data)))
+	for _, e := range s.parsed {
+		p := s.parts[e.Part]
+		if to := min(e.Offset+e.Size+readAhead, int64(len(p.data))); p.mapped != nil && to > 0 {
+			forget(p.file, p.data[:to], max(0, e.Offset-readAhead)/pageAlign*pageAlign)
 		}
 	}
 }

@@ -53,6 +53,17 @@ func (f *File) Product(tensor string) (product, matrix int, ok bool) {
 	return at.p, at.m, true
 }
 
+// Sections returns the run of bytes of the first shard that holds all sections and their table, which, with the first [HeaderBytes] of
+// every shard, is all that Parse reads.
+func (f *File) Sections() (from, size int64) {
+	h := f.headers[0]
+	from, to := h.table, h.table+h.tableBytes()
+	for _, s := range f.sections {
+		from, to = min(from, s.offset), max(to, s.offset+s.size)
+	}
+	return from, to - from
+}
+
 // Parse checks a file, or all shards of one in their order, and describes it. It reads headers and sections and none of
 // the weights. Metadata values are views of the data that was passed in.
 //

@@ -20,6 +20,9 @@ const (
 	// smallAlign is the alignment of small pieces and of sections.
 	smallAlign = 64
 
+	// HeaderBytes is what every file has in front of the pieces.
+	HeaderBytes = pageBytes
+
 	headerBytes  = 128 // of the header that this version writes, its checksum included
 	sectionBytes = 32  // of an entry of the table of sections
 	maxShards    = 4096

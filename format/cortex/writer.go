@@ -20,8 +20,8 @@ const Extension = ".cortex"
 
 // Options for NewWriter. The zero Options write one file.
 type Options struct {
-	// Shards is how many files are written; 0 and 1 mean a single one. Blocks are dealt to the one that has the fewest
-	// bytes, so that shards on different disks are read at once.
+	// Shards is how many files are written; 0 and 1 mean a single one. The blocks of products
+	// are dealt out evenly, so that shards on different disks are read at once.
 	Shards int
 	// ShardBytes, if not 0, is about the most that a file takes; they are filled one after the other. Shards must
 	// be 0 then. A tensor that is kept in rows is never divided.
@@ -76,6 +76,7 @@ type shard struct {
 	temp            string
 	end             int64 // of the pages that are taken
 	small, smallEnd int64 // what is left of the page for small pieces
+	blocks          int64 // bytes of blocks of products
 }
 
 // NewWriter returns a Writer for the file at path, which ends in [Extension], or for the shards
@@ -213,7 +214,7 @@ func (w *Writer) AddRows(name string, typ format.Type, shape []int64) (*RowsWrit
 	if err := w.begin(entry{rows: r, left: size}, r.spec(), name); err != nil {
 		return nil, err
 	}
-	if r.Part, r.Offset, err = w.place(size); err != nil {
+	if r.Part, r.Offset, err = w.place(size, allBytes); err != nil {
 		return nil, w.fails(err)
 	}
 	rw := &RowsWriter{w: w, e: w.open}
@@ -349,9 +350,10 @@ func (p *ProductWriter) add(put putter) error {
 	c := Piece{First: i * t.BlockChannels, Channels: t.blockChannels(i), Size: t.Layout(i).Size}
 	var err error
 	undo := p.w.placement()
-	if c.Part, c.Offset, err = p.w.place(c.Size); err != nil {
+	if c.Part, c.Offset, err = p.w.place(c.Size, blockBytes); err != nil {
 		return p.w.fails(err)
 	}
+	p.w.shards[c.Part].blocks += c.Size
 	block, crc, err := put(c.Part, c.Offset, c.Size)
 	if err == nil && block != nil && t.measure(i, block) != "" {
 		err = errNotWritten
@@ -514,8 +516,13 @@ func (w *Writer) placement() (undo func()) {
 	}
 }
 
+// Of the shards, a piece goes to the one with the least load: a tensor kept in rows by all bytes, a block by those of blocks, as
+// they are what is read for every token and must come from all disks at once.
+func allBytes(s *shard) int64   { return s.end }
+func blockBytes(s *shard) int64 { return s.blocks }
+
 // place finds room for a piece. It depends on the sizes of all pieces before only.
-func (w *Writer) place(size int64) (part int, offset int64, err error) {
+func (w *Writer) place(size int64, load func(s *shard) int64) (part int, offset int64, err error) {
 	if size > math.MaxInt64/4 {
 		return 0, 0, fmt.Errorf("%s: %d bytes are too many for a file", w.base, size)
 	}
@@ -533,7 +540,7 @@ func (w *Writer) place(size int64) (part int, offset int64, err error) {
 		}
 	} else if !small {
 		for i, s := range w.shards {
-			if s.end < w.shards[part].end {
+			if load(s) < load(w.shards[part]) {
 				part = i
 			}
 		}
