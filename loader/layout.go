@@ -21,6 +21,7 @@ type StreamLayout struct {
 	SlotBytes   int64
 	RowBytes    int64 // memory for a row of a table
 	PassBytes   int64 // read from the file for one walk along the order, rows of tables not counted
+	Held        bool  // the ring has room for what is not pinned of each run of Prompt
 }
 
 // RingBytes returns the memory of the ring, and of what else passes through.
@@ -61,35 +62,77 @@ func FairStream(order []Extent) int64 {
 	return min(total, fairSlots*slot) + row
 }
 
+// Prompt says what the walk with a long prompt wants of the memory, beyond what
+// the walk with one token does (see Stream.Lend).
+type Prompt struct {
+	Runs [][2]int // blocks from [0] up to [1] of the order (exclusive) that are held together
+	Tail int      // the first block that is acquired only when all runs are done
+	Lend int64    // bytes of pinned blocks from Tail on, whose memory can be lent until then
+}
+
 // LayOutStream divides memory, at least LeastStream(order), between pinned blocks
-// and a ring of about ring bytes, less where memory is short.
+// and a ring of about ring bytes, less where memory is short, and more if p's runs
+// do not fit in it but in memory.
 //
 // The order is walked over and over, so every pinned block saves as many bytes
-// per walk as it has, whichever it is. The pinned ones are spread evenly along the
-// order: the disk would idle, the ring being full, while the kernels pass a long
-// run of pinned blocks.
-func LayOutStream(order []Extent, memory, ring int64) StreamLayout {
+// per walk as it has, whichever it is. But for those that are to be lent, the
+// pinned ones are spread evenly along the order: the disk would idle, the ring
+// being full, while the kernels pass a long run of pinned blocks.
+func LayOutStream(order []Extent, memory, ring int64, p Prompt) StreamLayout {
+	total, slot, row := sizes(order)
+	left, slots := memory-row, 0
+	if total > left {
+		slots = int(max(minSlots, min(ring, max(left/4, min(left, fairSlots*slot)))/slot))
+	}
+	first := layOut(order, memory, slots, p)
+	for l := first; ; l = layOut(order, memory, slots, p) {
+		longest := 0
+		for _, r := range p.Runs {
+			n := 0
+			for i := r[0]; i < r[1]; i++ {
+				if order[i].Row == 0 && !l.Pinned[i] {
+					n++
+				}
+			}
+			longest = max(longest, n)
+		}
+		if longest <= l.Slots {
+			l.Held = len(p.Runs) > 0
+			return l
+		}
+		if slots = longest; int64(slots)*slot > left {
+			return first
+		}
+	}
+}
+
+// layOut is LayOutStream with the slots given.
+func layOut(order []Extent, memory int64, slots int, p Prompt) StreamLayout {
 	total, slot, row := sizes(order)
 	l := StreamLayout{Pinned: make([]bool, len(order)), RowBytes: row}
 	left := memory - row
-	if total > left {
-		l.SlotBytes = slot
-		l.Slots = int(max(minSlots, min(ring, max(left/4, min(left, fairSlots*slot)))/slot))
-		left -= int64(l.Slots) * slot
+	if slots > 0 {
+		l.Slots, l.SlotBytes = slots, slot
+		left -= int64(slots) * slot
 	}
-	pin := func(i int, most int64) {
+	pin := func(i int, most int64) bool {
 		_, n := order[i].span()
-		if order[i].Row == 0 && !l.Pinned[i] && l.PinnedBytes+n <= most {
-			l.Pinned[i] = true
-			l.PinnedBytes += n
+		if order[i].Row > 0 || l.Pinned[i] || l.PinnedBytes+n > most {
+			return false
 		}
+		l.Pinned[i] = true
+		l.PinnedBytes += n
+		return true
 	}
+	for i := len(order) - 1; i >= p.Tail && l.PinnedBytes < p.Lend && pin(i, left); i-- {
+	}
+	lent := l.PinnedBytes
 	var passed int64
 	for i, e := range order {
-		if e.Row == 0 {
+		if e.Row == 0 && !l.Pinned[i] {
 			_, n := e.span()
 			passed += n
-			pin(i, int64(float64(left)*(float64(passed)/float64(total))))
+			pin(i, lent+int64(float64(left-lent)*(float64(passed)/float64(total-lent))))
 		}
 	}
 	for i := range order { // what rounding has left

@@ -30,6 +30,7 @@ type Stream struct {
 	buf    *Buffer
 	pins   [][]byte // by block: the span of a pinned one
 	pinned []int    // pinned blocks, by their place in the files
+	lent   []int    // pinned blocks whose memory is lent
 	row    []byte   // what Lookup returns
 	cycle  []int    // streamed blocks, in order
 	place  []int    // by block: its index in cycle, -1 for others
@@ -121,8 +122,25 @@ func (e Extent) compare(o Extent) int {
 // Warm reads the pinned blocks, calls progress (which may be nil) with the bytes
 // done and the bytes in all, and then has the ring filled.
 func (s *Stream) Warm(progress func(done, total int64)) error {
+	if err := s.readPins(s.pinned, progress); err != nil {
+		return err
+	}
+	if len(s.cycle) > 0 {
+		for range min(streamReaders, len(s.slots)) {
+			s.readers.Go(s.readAhead)
+		}
+	}
+	return nil
+}
+
+// readPins reads blocks to their places, and tells progress, which may be nil.
+func (s *Stream) readPins(blocks []int, progress func(done, total int64)) error {
 	if progress == nil {
 		progress = func(done, total int64) {}
+	}
+	var total int64
+	for _, b := range blocks {
+		total += int64(len(s.pins[b]))
 	}
 	type result struct {
 		bytes int64
@@ -136,10 +154,10 @@ func (s *Stream) Warm(progress func(done, total int64)) error {
 		readers.Go(func() {
 			for !failed.Load() {
 				i := int(next.Add(1)) - 1
-				if i >= len(s.pinned) {
+				if i >= len(blocks) {
 					return
 				}
-				b := s.pinned[i]
+				b := blocks[i]
 				err := s.read(s.order[b], s.pins[b])
 				results <- result{int64(len(s.pins[b])), err}
 			}
@@ -158,17 +176,9 @@ func (s *Stream) Warm(progress func(done, total int64)) error {
 			continue
 		}
 		done += r.bytes
-		progress(done, s.layout.PinnedBytes)
+		progress(done, total)
 	}
-	if first != nil {
-		return first
-	}
-	if len(s.cycle) > 0 {
-		for range min(streamReaders, len(s.slots)) {
-			s.readers.Go(s.readAhead)
-		}
-	}
-	return nil
+	return first
 }
 
 // read reads the span of a block, or of a row, to the front of mem.
@@ -267,6 +277,9 @@ func (s *Stream) Acquire(i int) ([]byte, error) {
 	case s.closed:
 		return nil, ErrClosed
 	case s.pins[i] != nil:
+		if slices.Contains(s.lent, i) {
+			panic("loader: a block is acquired whose memory is lent")
+		}
 		return s.order[i].of(s.pins[i]), nil
 	case s.place[i] < 0:
 		panic("loader: a table is looked up, not acquired")
@@ -338,7 +351,7 @@ func (s *Stream) Lookup(i int, at, size int64) ([]byte, error) {
 	}
 	if j >= 0 {
 		b := s.order[s.pinned[j]]
-		if b.Part == e.Part && e.Offset+e.Size <= b.Offset+b.Size {
+		if b.Part == e.Part && e.Offset+e.Size <= b.Offset+b.Size && !slices.Contains(s.lent, s.pinned[j]) {
 			return b.of(s.pins[s.pinned[j]])[e.Offset-b.Offset:][:size:size], nil
 		}
 	}

@@ -33,7 +33,7 @@ func order(s *Source, size int64) []Extent {
 
 // newStream returns a stream in memory bytes more than the least, not warm yet.
 func newStream(t require.TestingT, src *Source, blocks []Extent, more, ring int64) *Stream {
-	s, err := NewStream(src, blocks, LayOutStream(blocks, LeastStream(blocks)+more, ring))
+	s, err := NewStream(src, blocks, LayOutStream(blocks, LeastStream(blocks)+more, ring, Prompt{}))
 	require.NoError(t, err)
 	return s
 }
@@ -136,7 +136,14 @@ func TestLayOutStream(t *testing.T) {
 		}
 		least := LeastStream(blocks)
 		memory := least + rapid.Int64Range(0, 2*at+1).Draw(t, "more")
-		l := LayOutStream(blocks, memory, rapid.Int64Range(0, at+1).Draw(t, "ring"))
+		tail := rapid.IntRange(0, len(blocks)).Draw(t, "tail")
+		p := Prompt{Tail: tail, Lend: rapid.Int64Range(0, at+1).Draw(t, "lend")}
+		for from := 0; from < tail; {
+			to := rapid.IntRange(from+1, tail).Draw(t, "run")
+			p.Runs = append(p.Runs, [2]int{from, to})
+			from = to
+		}
+		l := LayOutStream(blocks, memory, rapid.Int64Range(0, at+1).Draw(t, "ring"), p)
 		require.LessOrEqual(t, l.Bytes(), memory)
 		var pinned, streamed int64
 		for i, e := range blocks {
@@ -154,6 +161,15 @@ func TestLayOutStream(t *testing.T) {
 				require.Greater(t, l.Bytes()+n, memory, "another one would have fitted")
 			}
 		}
+		for _, r := range p.Runs {
+			n := 0
+			for i := r[0]; i < r[1]; i++ {
+				if blocks[i].Row == 0 && !l.Pinned[i] {
+					n++
+				}
+			}
+			require.False(t, l.Held && n > l.Slots, "a run does not fit")
+		}
 		require.Equal(t, pinned, l.PinnedBytes)
 		require.Equal(t, streamed, l.PassBytes)
 	})
@@ -170,7 +186,7 @@ func TestPinnedBlocksAreSpread(t *testing.T) {
 	for i := range int64(100) {
 		blocks = append(blocks, Extent{Offset: i * 8192, Size: 8192})
 	}
-	l := LayOutStream(blocks, 50*8192+4*8192, 4*8192)
+	l := LayOutStream(blocks, 50*8192+4*8192, 4*8192, Prompt{})
 	require.Equal(t, 4, l.Slots)
 	run := 0
 	for _, p := range l.Pinned {
@@ -349,4 +365,54 @@ func TestForget(t *testing.T) {
 	mem, err := FromBytes("m", want)
 	require.NoError(t, err)
 	mem.ForgetHead()
+}
+
+// The memory of the last pinned blocks can be used for something else and given back.
+func TestLend(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.gguf")
+	write(t, path, 100_000, nil, "a", "b")
+	src, err := Open(path)
+	require.NoError(t, err)
+	defer src.Close()
+	blocks := order(src, 8192)
+	tail := len(blocks) - 6
+	p := Prompt{Tail: tail, Lend: 20_000}
+	s, err := NewStream(src, blocks, LayOutStream(blocks, LeastStream(blocks)+60_000, 0, p))
+	require.NoError(t, err)
+	defer s.Close()
+	require.NoError(t, s.Warm(nil))
+	serves := func(from int) {
+		for i := from; i < len(blocks); i++ {
+			b, err := s.Acquire(i)
+			require.NoError(t, err)
+			e := blocks[i]
+			require.Equal(t, src.parts[e.Part].data[e.Offset:e.Offset+e.Size], b)
+			s.Release(i)
+		}
+	}
+	serves(1)
+	for _, n := range []int64{0, 1, 20_000, 1 << 30} {
+		mem := s.Lend(tail, n)
+		require.GreaterOrEqual(t, int64(len(mem)), min(n, p.Lend))
+		for i := range mem {
+			mem[i] = 0xAA
+		}
+		last := s.lent
+		if n > 0 {
+			require.Panics(t, func() { _, _ = s.Acquire(last[0]) })
+		}
+		require.NoError(t, s.Unlend())
+		require.NoError(t, s.Unlend())
+		serves(1)
+	}
+
+	// What cannot be read again stays lent.
+	f := &failing{ReaderAt: s.files[0].ReaderAt}
+	s.files[0].ReaderAt = f
+	require.NotEmpty(t, s.Lend(tail, 20_000))
+	broken := error(syscall.EIO)
+	f.err.Store(&broken)
+	require.ErrorIs(t, s.Unlend(), syscall.EIO)
+	f.err.Store(nil)
+	require.NoError(t, s.Unlend())
 }
