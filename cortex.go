@@ -174,7 +174,7 @@ func (m *Model) layOut(o Options) error {
 	}
 	m.plan = Plan{ContextLength: context, BatchSize: m.model.Batch(), Threads: o.Threads, DraftTokens: m.drafts()}
 	if m.model.Streamed() {
-		l := m.model.Stream(o.MemoryLimit-m.fixedBytes(o.Threads)-o.sessions()*m.sessionBytes(context)+m.model.Layout.Weights, ringBytes)
+		l := m.model.Stream(o.MemoryLimit-m.fixedBytes(o.Threads)-o.sessions()*m.sessionBytes(context)+m.model.Layout.Weights, ringBytes, context)
 		m.plan.Streamed, m.plan.StreamedPerToken = true, m.model.StreamedPerPass(1)
 		m.plan.PinnedBytes, m.plan.RingBytes = l.PinnedBytes, l.RingBytes()
 	}

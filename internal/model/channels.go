@@ -178,8 +178,11 @@ func (c *channels) start(e *exec, s *step) (err error) {
 	return nil
 }
 
-// hold takes the bytes of a block, give gives them back.
+// hold takes the bytes of a block, unless it is held, give gives them back.
 func (c *channels) hold(e *exec, i int) error {
+	if c.blocks[i].Values != nil {
+		return nil
+	}
 	data, err := e.m.load.Acquire(c.Block + i)
 	if err != nil {
 		return err
@@ -191,6 +194,9 @@ func (c *channels) hold(e *exec, i int) error {
 }
 
 func (c *channels) give(e *exec, i int) {
+	if c.blocks[i].Values == nil {
+		return
+	}
 	c.blocks[i].Scales, c.blocks[i].Values = nil, nil
 	e.m.load.Release(c.Block + i)
 }
@@ -242,18 +248,16 @@ func (e *exec) multiplyBlocks(c *channels) error {
 	return nil
 }
 
-func (e *exec) multiplyHeld(c *channels, from, to int) error {
-	held := from
+func (e *exec) multiplyHeld(c *channels, from, to int) (err error) {
 	defer func() { // also when a tile panics
-		for i := from; i < held; i++ {
+		for i := from; i < to && !e.held; i++ {
 			c.give(e, i)
 		}
 	}()
 	for i := from; i < to; i++ {
-		if err := c.hold(e, i); err != nil {
+		if err = c.hold(e, i); err != nil {
 			return err
 		}
-		held++
 	}
 	e.channel.block, e.channel.to = from, to
 	if err := e.pool.Run(len(c.tiles), e.accumulate); err != nil {

@@ -19,6 +19,8 @@ type exec struct {
 	m     *Model
 	batch int // most tokens of a pass
 	steps []step
+	tail  int                  // the first step after the last layer
+	parts []section            // the steps before it
 	rows  []int                // tokens that each slot has room for, by plan.Slot
 	most  [kernels.Layouts]int // values of the largest input of a product, by kernels.Layout
 	gemm  gemmSizes
@@ -54,6 +56,7 @@ type exec struct {
 	sparse  bool // channels are left out
 	step    *step
 	round   *round
+	held    bool                        // weights are kept when a step has run, for the tokens that follow
 	observe func(step int, x []float32) // that of the Pass
 	packAs  kernels.Layout
 	packBy  *kernels.GEMM
@@ -173,6 +176,7 @@ func newExec(m *Model, batch int) (*exec, error) {
 	if err := e.checkRoPE(); err != nil {
 		return nil, err
 	}
+	e.cutSections()
 	m.Layout.Activations, m.Layout.PerWorker = e.bytes(), e.workerBytes()
 	return e, nil
 }
@@ -391,19 +395,19 @@ func (e *exec) multiply(s *step) error {
 }
 
 func (e *exec) runRound(r *round) (err error) {
-	held := 0
 	defer func() { // also when a tile panics: the loader must not believe that the blocks are in use
-		for i := range r.blocks[:held] {
-			r.blocks[i].data = nil
-			e.m.load.Release(r.blocks[i].index)
+		if !e.held {
+			e.release(r)
 		}
 	}()
 	for i := range r.blocks {
 		b := &r.blocks[i]
+		if b.data != nil {
+			continue // held since earlier tokens
+		}
 		if b.data, err = e.m.load.Acquire(b.index); err != nil {
 			return err
 		}
-		held++
 	}
 	for i := range r.blocks {
 		e.m.read.Add(int64(len(r.blocks[i].data)))
@@ -413,6 +417,16 @@ func (e *exec) runRound(r *round) (err error) {
 		return e.explain(err)
 	}
 	return nil
+}
+
+// release gives the blocks of a round back that are held.
+func (e *exec) release(r *round) {
+	for i := range r.blocks {
+		if b := &r.blocks[i]; b.data != nil {
+			b.data = nil
+			e.m.load.Release(b.index)
+		}
+	}
 }
 
 // explain turns a fault in a mapped file into the loader's error.

@@ -50,7 +50,7 @@ func tilingFor(tokens int) tiling {
 
 // Forward runs tokens through the model and appends their keys and values to
 // kv. It stops within a layer when ctx ends. After an error, kv holds the
-// batches that were finished.
+// batches that were finished; see layerMajor for when there are none before the end.
 func (m *Model) Forward(ctx context.Context, kv *KV, p *Pass) error {
 	if len(p.IDs) > kv.cap-kv.n {
 		return fmt.Errorf("%w: %d tokens after %d, room for %d", ErrContextFull, len(p.IDs), kv.n, kv.cap)
@@ -60,6 +60,9 @@ func (m *Model) Forward(ctx context.Context, kv *KV, p *Pass) error {
 			return fmt.Errorf("token %d is not in the vocabulary of %d", id, m.Vocab)
 		}
 	}
+	if m.byLayers(p) {
+		return m.layerMajor(ctx, kv, p)
+	}
 	for from := 0; from < len(p.IDs); from += m.exec.batch {
 		if err := m.batch(ctx, kv, p, from, min(from+m.exec.batch, len(p.IDs))); err != nil {
 			return err
@@ -68,40 +71,33 @@ func (m *Model) Forward(ctx context.Context, kv *KV, p *Pass) error {
 	return nil
 }
 
-// batch runs the tokens from up to to (exclusive) of a pass.
-func (m *Model) batch(ctx context.Context, kv *KV, p *Pass, from, to int) error {
+// take waits for the model's turn, which give ends.
+func (m *Model) take(ctx context.Context) error {
 	select {
 	case <-m.turn:
-		defer func() { m.turn <- struct{}{} }()
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+func (m *Model) give() { m.turn <- struct{}{} }
+
+// batch runs the tokens from up to to (exclusive) of a pass.
+func (m *Model) batch(ctx context.Context, kv *KV, p *Pass, from, to int) error {
+	if err := m.take(ctx); err != nil {
+		return err
+	}
+	defer m.give()
 	e := m.exec
-	e.ctx, e.kv, e.ids, e.pos, e.n = ctx, kv, p.IDs[from:to], kv.n, to-from
-	e.observe = p.Observe
-	e.sparse = p.Sparse && e.sparsity.Level > 0
-	e.many = tilingFor(len(p.IDs)) // of the whole pass, so that batches do not change the result
-	dim := m.RoPE.Dim
-	for t := range e.n {
-		fillAngles(e.angles[t*dim:][:dim], e.freqs, e.scale, e.pos+t)
-	}
-
 	first := max(from, len(p.IDs)-p.Want) // whose logits are computed
-	if m.stream != nil {
-		rounds := 0
-		if first < to && !p.Hidden {
-			rounds = ceil(to-first, min(tailRows, e.batch))
-		}
-		m.stream.Repeat(m.tail, rounds)
+	if err := m.walk(p, max(0, to-first)); err != nil {
+		return err
 	}
-
-	tail := 0
-	for i := range e.steps {
+	e.begin(ctx, kv, p, from, to, kv.n)
+	e.fillAngles()
+	for i := range e.steps[:e.tail] {
 		s := &e.steps[i]
-		if s.Layer == m.Layers {
-			tail = i
-			break
-		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -112,22 +108,63 @@ func (m *Model) batch(ctx context.Context, kv *KV, p *Pass, from, to int) error 
 			p.Progress(float64(from) + float64(e.n)*float64(s.Layer+1)/float64(m.Layers))
 		}
 	}
+	if err := e.runTail(p, first, first-from, to); err != nil {
+		return err
+	}
+	kv.n += to - from
+	return nil
+}
 
-	// The logits, of as many tokens at a time as there is room for.
+// walk says to a loader that reads ahead what is to come: all layers once, and
+// what follows for the logits of n tokens.
+func (m *Model) walk(p *Pass, n int) error {
+	if m.stream == nil {
+		return nil
+	}
+	rounds := 0
+	if !p.Hidden {
+		rounds = ceil(n, m.exec.tailBatch())
+	}
+	m.stream.Repeat(m.tail, rounds)
+	return m.stream.Unlend() // what a failed pass has left
+}
+
+// begin makes tokens from up to to of a pass, the first at position pos, those
+// that steps run for.
+func (e *exec) begin(ctx context.Context, kv *KV, p *Pass, from, to, pos int) {
+	e.ctx, e.kv, e.ids, e.pos, e.n = ctx, kv, p.IDs[from:to], pos, to-from
+	e.observe = p.Observe
+	e.sparse = p.Sparse && e.sparsity.Level > 0
+	e.many = tilingFor(len(p.IDs)) // of the whole pass, so that batches do not change the result
+}
+
+// fillAngles works out the angles of the tokens' positions.
+func (e *exec) fillAngles() {
+	dim := e.m.RoPE.Dim
+	for t := range e.n {
+		fillAngles(e.angles[t*dim:][:dim], e.freqs, e.scale, e.pos+t)
+	}
+}
+
+// tailBatch is the number of tokens whose logits are computed together.
+func (e *exec) tailBatch() int { return min(tailRows, e.batch) }
+
+// runTail runs the steps after the last layer for tokens first up to to of the
+// pass, whose residual streams lie in the slot from token at on.
+func (e *exec) runTail(p *Pass, first, at, to int) error {
 	e.many = tilingFor(p.Want)
 	last := len(e.steps)
 	if p.Hidden {
 		last--
 	}
-	out := e.steps[last-1].Out[0]
-	for ; first < to; first += e.n {
-		e.n = min(to-first, tailRows, e.batch)
+	x, out := e.steps[e.tail].In[0], e.steps[last-1].Out[0]
+	for ; first < to; first, at = first+e.n, at+e.n {
+		e.n = min(to-first, e.tailBatch())
 		for t := range e.n {
-			x := e.steps[tail].In[0]
-			copy(e.slot(x, t), e.slot(x, first-from+t)) // t never passes what is still to be read
+			copy(e.slot(x, t), e.slot(x, at+t)) // t never passes what is still to be read
 		}
-		for i := tail; i < last; i++ {
-			if err := ctx.Err(); err != nil {
+		for i := e.tail; i < last; i++ {
+			if err := e.ctx.Err(); err != nil {
 				return err
 			}
 			if err := e.runStep(&e.steps[i]); err != nil {
@@ -140,6 +177,5 @@ func (m *Model) batch(ctx context.Context, kv *KV, p *Pass, from, to int) error 
 			}
 		}
 	}
-	kv.n += to - from
 	return nil
 }

@@ -129,9 +129,19 @@ func New(src *loader.Source, o Options) (*Model, error) {
 }
 
 // Stream divides memory, at least Layout.Weights, between weights that stay and
-// a ring of about ring bytes through which the others are streamed.
-func (m *Model) Stream(memory, ring int64) loader.StreamLayout {
-	m.layout = loader.LayOutStream(m.order, memory, ring)
+// a ring of about ring bytes through which the others are streamed. It has prompts
+// of up to context tokens in mind.
+func (m *Model) Stream(memory, ring int64, context int) loader.StreamLayout {
+	e := m.exec
+	p := loader.Prompt{Tail: m.tail}
+	if batches := ceil(context, e.batch); batches > 1 {
+		p.Lend = int64(batches-1) * int64(e.batch*m.Dim) * 4
+		for i := range e.parts {
+			from, to := e.parts[i].blocks(e.steps)
+			p.Runs = append(p.Runs, [2]int{from, to})
+		}
+	}
+	m.layout = loader.LayOutStream(m.order, memory, ring, p)
 	return m.layout
 }
 

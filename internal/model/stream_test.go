@@ -33,7 +33,7 @@ func startStream(t require.TestingT, path string, o streaming) (m *Model, end fu
 	m, err = New(src, Options{Vocab: len(tokens), Batch: o.batch, StreamBlock: o.block})
 	require.NoError(t, err)
 	memory := m.Layout.Weights + o.more
-	l := m.Stream(memory, o.ring)
+	l := m.Stream(memory, o.ring, 64)
 	require.LessOrEqual(t, l.Bytes(), memory)
 	pool := workers.New(o.threads, m.Ahead)
 	require.NoError(t, m.Start(pool, nil))
@@ -115,27 +115,29 @@ func TestStreamedDecodeDoesNotAllocate(t *testing.T) {
 	}))
 }
 
+// settled returns the bytes read when the ring is full.
+func (m *Model) settled() (blocks, rows int64) {
+	for {
+		blocks, rows = m.stream.BytesRead()
+		time.Sleep(50 * time.Millisecond)
+		if now, _ := m.stream.BytesRead(); now == blocks {
+			return blocks, rows
+		}
+	}
+}
+
 // Every token reads what has no room, once, and nothing else but a row of the
 // embedding.
 func TestStreamedBytesPerToken(t *testing.T) {
 	m, end := startStream(t, streamFile(t, 3), streaming{threads: 2, batch: 8, block: 16 << 10, more: 100 << 10, ring: 64 << 10})
 	defer end()
-	settled := func() (blocks, rows int64) {
-		for {
-			blocks, rows = m.stream.BytesRead()
-			time.Sleep(50 * time.Millisecond)
-			if now, _ := m.stream.BytesRead(); now == blocks {
-				return blocks, rows
-			}
-		}
-	}
 	require.Positive(t, m.layout.PinnedBytes)
 	kv := newKV(t, m, 64, KVF16)
-	before, rowsBefore := settled()
+	before, rowsBefore := m.settled()
 	for i := range int32(10) {
 		logitsOf(t, m, kv, []int32{i}, 1)
 	}
-	after, rowsAfter := settled()
+	after, rowsAfter := m.settled()
 	require.Equal(t, 10*m.layout.PassBytes, after-before)
 	require.Positive(t, rowsAfter-rowsBefore)
 	require.LessOrEqual(t, rowsAfter-rowsBefore, 10*m.layout.RowBytes)
@@ -143,7 +145,7 @@ func TestStreamedBytesPerToken(t *testing.T) {
 	// A prompt in three batches, whose logits are not wanted but for the last token's.
 	kv.Truncate(0)
 	logitsOf(t, m, kv, randomIDs(24, m.Vocab), 1)
-	prompt, _ := settled()
+	prompt, _ := m.settled()
 	output := int64(0)
 	for i := m.tail; i < len(m.order); i++ {
 		if !m.layout.Pinned[i] {

@@ -1,0 +1,217 @@
+package model
+
+import (
+	"context"
+	"unsafe"
+
+	"github.com/cortexsdr/cortex/internal/plan"
+)
+
+// A prompt is longer than a batch. Where weights are streamed, batch after batch
+// through the whole plan would read all of them once per batch. So the batches of
+// such a prompt pass the plan section by section: a section's weights are acquired
+// for the first batch and released after the last one, while the ring already fills
+// with those of the next section.
+//
+// Between two sections a batch is nothing but its residual stream. Those of all
+// batches but one lie in memory that pinned weights of the last steps lend (see
+// loader.Stream.Lend), as those are not needed before all layers are done: 64 MiB
+// for 4096 tokens of 4096 values. One batch, the last, stays in the executor's slot.
+// A prompt with more than there is room for is cut into groups of batches, each of
+// which reads the weights once.
+
+// section is a run of steps that ends where only the residual stream is alive.
+type section struct {
+	from, to int // steps
+	layer    int
+	rotates  bool // a step needs the positions' angles
+	ends     bool // it is the layer's last
+}
+
+// cutSections finds the sections: half a layer each in Llama's plan.
+func (e *exec) cutSections() {
+	for e.tail < len(e.steps)-1 && e.steps[e.tail].Layer < e.m.Layers {
+		e.tail++
+	}
+	x := e.steps[e.tail].In[0]
+	alive := map[plan.Slot]bool{x: true} // before step i
+	starts := make([]bool, e.tail)
+	for i := e.tail - 1; i >= 0; i-- {
+		s := &e.steps[i]
+		if s.Op != plan.MatMulAdd {
+			for _, out := range s.Out {
+				delete(alive, out)
+			}
+		}
+		for _, in := range s.In {
+			alive[in] = true
+		}
+		starts[i] = i == 0 || len(alive) == 1 && alive[x] && e.steps[i-1].Layer >= 0
+	}
+	for i := range e.tail {
+		s := &e.steps[i]
+		if starts[i] {
+			e.parts = append(e.parts, section{from: i})
+		}
+		p := &e.parts[len(e.parts)-1]
+		p.to, p.layer = i+1, s.Layer
+		p.rotates = p.rotates || s.Op == plan.RoPE
+		p.ends = e.steps[i+1].Layer > s.Layer
+	}
+}
+
+// blocks returns the blocks of the section, from up to to (exclusive), but for those
+// of tables.
+func (p *section) blocks(steps []step) (from, to int) {
+	for i := range steps[p.from:p.to] {
+		s := &steps[p.from+i]
+		if s.Op == plan.Embed {
+			continue
+		}
+		add := func(block, n int) {
+			if to == 0 {
+				from = block
+			}
+			to = block + n
+		}
+		for _, w := range s.W {
+			add(w.Block, w.Blocks())
+		}
+		if s.C != nil {
+			add(s.C.Block, len(s.C.Pieces))
+		}
+	}
+	return from, to
+}
+
+// byLayers reports whether a pass is to go section by section. The tokens whose
+// logits are wanted must then be among those of the last batch.
+func (m *Model) byLayers(p *Pass) bool {
+	n, batch := len(p.IDs), m.exec.batch
+	return m.stream != nil && m.layout.Held && n > batch && (p.Hidden || p.Want <= (n-1)%batch+1)
+}
+
+// residuals are where the residual streams of a group's batches lie between sections.
+type residuals struct {
+	own  []float32 // the executor's slot, for the last batch
+	lent []float32 // for the others, one after the other
+	size int       // values of a batch
+}
+
+// of returns the place of a batch.
+func (r *residuals) of(batch int) []float32 {
+	if from := batch * r.size; from < len(r.lent) {
+		return r.lent[from:][:r.size]
+	}
+	return r.own
+}
+
+// layerMajor runs a pass section by section, in one turn of the model. After an
+// error kv is as it was.
+func (m *Model) layerMajor(ctx context.Context, kv *KV, p *Pass) error {
+	if err := m.take(ctx); err != nil {
+		return err
+	}
+	defer m.give()
+	if err := m.stream.Unlend(); err != nil { // what a failed pass has left
+		return err
+	}
+	e := m.exec
+	x := e.steps[e.tail].In[0]
+	r := residuals{own: e.slots[x], size: e.batch * m.Plan.Slots[x].Width}
+	batches := ceil(len(p.IDs), e.batch)
+	r.lent = asFloats(m.stream.Lend(m.tail, int64(batches-1)*int64(r.size)*4))
+	defer func() {
+		e.slots[x], e.held = r.own, false
+		e.releaseAll()
+	}()
+	for from, to := 0, 0; from < len(p.IDs); from = to {
+		n := min(ceil(len(p.IDs)-from, e.batch), len(r.lent)/r.size+1)
+		r.lent = r.lent[:(n-1)*r.size]
+		to = min(from+n*e.batch, len(p.IDs))
+		rounds := 0
+		if to == len(p.IDs) && !p.Hidden {
+			rounds = ceil(p.Want, e.tailBatch())
+		}
+		m.stream.Repeat(m.tail, rounds)
+		if err := m.group(ctx, kv, p, &r, from, to); err != nil {
+			return err
+		}
+	}
+	e.slots[x] = r.own
+	if err := m.stream.Unlend(); err != nil {
+		return err
+	}
+	if !p.Hidden {
+		if err := e.runTail(p, len(p.IDs)-p.Want, e.n-p.Want, len(p.IDs)); err != nil {
+			return err
+		}
+	}
+	kv.n += len(p.IDs)
+	return nil
+}
+
+// group runs the batches from token from up to to of a pass, at most as many as
+// there is room for, through all layers.
+func (m *Model) group(ctx context.Context, kv *KV, p *Pass, r *residuals, from, to int) error {
+	e := m.exec
+	x := e.steps[e.tail].In[0]
+	batches := ceil(to-from, e.batch)
+	for i := range e.parts {
+		part := &e.parts[i]
+		for b := range batches {
+			first := from + b*e.batch
+			e.begin(ctx, kv, p, first, min(first+e.batch, to), kv.n+first)
+			e.slots[x] = r.of(b)
+			e.held = b < batches-1
+			if part.rotates {
+				e.fillAngles()
+			}
+			if err := e.runSection(part); err != nil {
+				return err
+			}
+			if p.Progress != nil {
+				done := float64(i*batches+b+1) / float64(len(e.parts)*batches)
+				p.Progress(float64(from) + done*float64(to-from))
+			}
+			if i == len(e.parts)-1 && p.Hidden {
+				if err := e.runTail(p, max(first, len(p.IDs)-p.Want), max(0, len(p.IDs)-p.Want-first), first+e.n); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (e *exec) runSection(p *section) error {
+	for i := p.from; i < p.to; i++ {
+		if err := e.ctx.Err(); err != nil {
+			return err
+		}
+		if err := e.runStep(&e.steps[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// releaseAll gives back what a pass that has failed holds, in the order in which
+// it was acquired.
+func (e *exec) releaseAll() {
+	for i := range e.steps {
+		for j := range e.steps[i].rounds {
+			e.release(&e.steps[i].rounds[j])
+		}
+		if c := e.steps[i].channels; c != nil {
+			for j := range c.blocks {
+				c.give(e, j)
+			}
+		}
+	}
+}
+
+// asFloats views memory of whole pages as values.
+func asFloats(b []byte) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
+}
