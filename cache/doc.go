@@ -5,5 +5,8 @@
 // refused when they do not fit. Nothing here allocates the memory itself, and
 // nothing here knows what a tensor is.
 //
+// A [Checkpoint] is a file in which a computation of many steps keeps its state
+// and its results, to go on after a crash.
+//
 // All sizes are in bytes.
 package cache

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/cortexsdr/cortex/cache"
 )
 
 // ErrContextFull says that a sequence has no room for more tokens.
@@ -30,6 +32,11 @@ type Pass struct {
 	// Hidden hands the normalized residual stream, Dim values, to Each in
 	// place of the logits.
 	Hidden bool
+
+	// Checkpoint, if not nil, is of a layout of Model.CheckpointLayout for this
+	// pass. Every layer that is finished is committed, and the pass begins behind
+	// those that are. Want is 1 then, and Hidden false.
+	Checkpoint *cache.Checkpoint
 
 	// Progress, if not nil, is called after every layer with the number of
 	// tokens done: those of finished batches, and of the running batch the
@@ -60,7 +67,7 @@ func (m *Model) Forward(ctx context.Context, kv *KV, p *Pass) error {
 			return fmt.Errorf("token %d is not in the vocabulary of %d", id, m.Vocab)
 		}
 	}
-	if m.byLayers(p) {
+	if p.Checkpoint != nil || m.byLayers(p) {
 		return m.layerMajor(ctx, kv, p)
 	}
 	for from := 0; from < len(p.IDs); from += m.exec.batch {

@@ -11,16 +11,13 @@ import (
 // SetLen(n) makes the tokens known.
 func (kv *KV) Bytes(n int) iter.Seq[[]byte] {
 	c := kv.cfg
-	values, scales := c.keyCell()+c.valueCell(), c.keyScales()+c.valueScales()
 	return func(yield func([]byte) bool) {
 		for layer := range c.Layers {
 			for page := range ceil(n, pageTokens) {
 				for head := range c.KVHeads {
 					cell := kv.cell(layer, page, head)
-					parts := [][]byte{cellBytes(kv.f16, cell, values), cellBytes(kv.f32, cell, values),
-						cellBytes(kv.q8, cell, values), cellBytes(kv.scales, cell, scales)}
-					for _, b := range parts {
-						if len(b) > 0 && !yield(b) {
+					for _, b := range kv.cells(cell, 1) {
+						if !yield(b) {
 							return
 						}
 					}
@@ -33,11 +30,39 @@ func (kv *KV) Bytes(n int) iter.Seq[[]byte] {
 // SetLen says that the first n tokens of the cache are valid.
 func (kv *KV) SetLen(n int) { kv.n = min(n, kv.cap) }
 
-// cellBytes views one cell's part of data, which may be nil.
-func cellBytes[T any](data []T, cell, size int) []byte {
+// layerBytes returns the memory that holds tokens from up to to (exclusive) of a
+// layer, in whole pages.
+func (kv *KV) layerBytes(layer, from, to int) [][]byte {
+	first := from / pageTokens
+	return kv.cells(kv.cell(layer, first, 0), (ceil(to, pageTokens)-first)*kv.cfg.KVHeads)
+}
+
+// layerSize is the size of what layerBytes returns.
+func (kv *KV) layerSize(from, to int) (n int64) {
+	for _, b := range kv.layerBytes(0, from, to) {
+		n += int64(len(b))
+	}
+	return n
+}
+
+// cells views n cells from one on: the values, and the scales where there are some.
+func (kv *KV) cells(cell, n int) (list [][]byte) {
+	c := kv.cfg
+	values, scales := c.keyCell()+c.valueCell(), c.keyScales()+c.valueScales()
+	for _, b := range [][]byte{cellBytes(kv.f16, cell, n, values), cellBytes(kv.f32, cell, n, values),
+		cellBytes(kv.q8, cell, n, values), cellBytes(kv.scales, cell, n, scales)} {
+		if len(b) > 0 {
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
+// cellBytes views n cells' part of data, which may be nil.
+func cellBytes[T any](data []T, cell, n, size int) []byte {
 	if data == nil {
 		return nil
 	}
-	part := data[cell*size:][:size]
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(part))), size*int(unsafe.Sizeof(part[0])))
+	part := data[cell*size:][:n*size]
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(part))), len(part)*int(unsafe.Sizeof(part[0])))
 }

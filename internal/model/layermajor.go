@@ -2,8 +2,10 @@ package model
 
 import (
 	"context"
+	"fmt"
 	"unsafe"
 
+	"github.com/cortexsdr/cortex/cache"
 	"github.com/cortexsdr/cortex/internal/plan"
 )
 
@@ -18,7 +20,11 @@ import (
 // loader.Stream.Lend), as those are not needed before all layers are done: 64 MiB
 // for 4096 tokens of 4096 values. One batch, the last, stays in the executor's slot.
 // A prompt with more than there is room for is cut into groups of batches, each of
-// which reads the weights once.
+// which reads the weights once; with a checkpoint it is not, as its file has room for
+// all residual streams anyway.
+//
+// The residual streams between two layers and the keys and values of the finished
+// layers are all that is needed to go on: that is what a checkpoint keeps.
 
 // section is a run of steps that ends where only the residual stream is alive.
 type section struct {
@@ -93,17 +99,45 @@ func (m *Model) byLayers(p *Pass) bool {
 
 // residuals are where the residual streams of a group's batches lie between sections.
 type residuals struct {
-	own  []float32 // the executor's slot, for the last batch
-	lent []float32 // for the others, one after the other
-	size int       // values of a batch
+	own   []float32 // the executor's slot, for the last batch and those that are spilled
+	lent  []float32 // for the first ones, one after the other
+	batch int       // tokens of a batch
+	width int       // values of a token
+	file  *cache.Checkpoint
+	all   int // batches of the group
 }
 
-// of returns the place of a batch.
-func (r *residuals) of(batch int) []float32 {
-	if from := batch * r.size; from < len(r.lent) {
-		return r.lent[from:][:r.size]
+// room returns how many batches a group may have.
+func (r *residuals) room() int { return len(r.lent)/(r.batch*r.width) + 1 }
+
+// of returns the place of a batch with n tokens.
+func (r *residuals) of(batch, n int) []float32 {
+	if batch < r.room()-1 && batch < r.all-1 {
+		return r.lent[batch*r.batch*r.width:][:n*r.width]
 	}
-	return r.own
+	return r.own[:n*r.width]
+}
+
+// spilled reports whether a batch shares its place with others and so lies in the
+// checkpoint.
+func (r *residuals) spilled(batch int) bool { return r.all > r.room() && batch >= r.room()-1 }
+
+// CheckpointLayout returns the layout of a checkpoint for a pass of n tokens with
+// kv. A checkpoint with smaller batches will do as well.
+func (m *Model) CheckpointLayout(kv *KV, n int, key []byte) cache.CheckpointLayout {
+	return cache.CheckpointLayout{Key: key, Pieces: ceil(n, m.exec.batch), PieceBytes: int64(m.exec.batch*m.Dim) * 4,
+		Parts: m.Layers, PartBytes: kv.layerSize(kv.n, kv.n+n)}
+}
+
+// checkpointBatch returns the number of tokens of a piece of a checkpoint's state,
+// or 0 if its layout is not one for a pass of n tokens with kv.
+func (m *Model) checkpointBatch(c *cache.Checkpoint, kv *KV, n int) int {
+	batch := int(c.PieceBytes / int64(4*m.Dim))
+	if batch < 1 || batch > m.exec.batch || c.PieceBytes != int64(4*m.Dim*batch) || c.Pieces != ceil(n, batch) ||
+		c.Parts != m.Layers || c.PartBytes != kv.layerSize(kv.n, kv.n+n) {
+		return 0
+	}
+	return batch
 }
 
 // layerMajor runs a pass section by section, in one turn of the model. After an
@@ -113,34 +147,48 @@ func (m *Model) layerMajor(ctx context.Context, kv *KV, p *Pass) error {
 		return err
 	}
 	defer m.give()
-	if err := m.stream.Unlend(); err != nil { // what a failed pass has left
-		return err
-	}
 	e := m.exec
 	x := e.steps[e.tail].In[0]
-	r := residuals{own: e.slots[x], size: e.batch * m.Plan.Slots[x].Width}
-	batches := ceil(len(p.IDs), e.batch)
-	r.lent = asFloats(m.stream.Lend(m.tail, int64(batches-1)*int64(r.size)*4))
+	r := residuals{own: e.slots[x], batch: e.batch, width: m.Plan.Slots[x].Width, file: p.Checkpoint}
+	if r.file != nil {
+		if r.batch = m.checkpointBatch(r.file, kv, len(p.IDs)); r.batch == 0 || p.Want > 1 || p.Hidden {
+			return fmt.Errorf("%s: %w: it was made for batches of %d tokens, there is room for %d", r.file.Path(), cache.ErrCheckpoint,
+				r.file.PieceBytes/int64(4*m.Dim), e.batch)
+		}
+	}
+	if m.stream != nil {
+		if err := m.stream.Unlend(); err != nil { // what a failed pass has left
+			return err
+		}
+		batches := ceil(len(p.IDs), r.batch)
+		r.lent = asFloats(m.stream.Lend(m.tail, int64(batches-1)*int64(r.batch*r.width)*4))
+	}
 	defer func() {
 		e.slots[x], e.held = r.own, false
 		e.releaseAll()
 	}()
 	for from, to := 0, 0; from < len(p.IDs); from = to {
-		n := min(ceil(len(p.IDs)-from, e.batch), len(r.lent)/r.size+1)
-		r.lent = r.lent[:(n-1)*r.size]
-		to = min(from+n*e.batch, len(p.IDs))
-		rounds := 0
-		if to == len(p.IDs) && !p.Hidden {
-			rounds = ceil(p.Want, e.tailBatch())
+		r.all = ceil(len(p.IDs)-from, r.batch)
+		if r.file == nil {
+			r.all = min(r.all, r.room())
 		}
-		m.stream.Repeat(m.tail, rounds)
+		to = min(from+r.all*r.batch, len(p.IDs))
+		if m.stream != nil {
+			rounds := 0
+			if to == len(p.IDs) && !p.Hidden {
+				rounds = ceil(p.Want, e.tailBatch())
+			}
+			m.stream.Repeat(m.tail, rounds)
+		}
 		if err := m.group(ctx, kv, p, &r, from, to); err != nil {
 			return err
 		}
 	}
 	e.slots[x] = r.own
-	if err := m.stream.Unlend(); err != nil {
-		return err
+	if m.stream != nil {
+		if err := m.stream.Unlend(); err != nil {
+			return err
+		}
 	}
 	if !p.Hidden {
 		if err := e.runTail(p, len(p.IDs)-p.Want, e.n-p.Want, len(p.IDs)); err != nil {
@@ -151,33 +199,87 @@ func (m *Model) layerMajor(ctx context.Context, kv *KV, p *Pass) error {
 	return nil
 }
 
-// group runs the batches from token from up to to of a pass, at most as many as
-// there is room for, through all layers.
+// group runs the batches from token from up to to of a pass through all layers.
 func (m *Model) group(ctx context.Context, kv *KV, p *Pass, r *residuals, from, to int) error {
 	e := m.exec
 	x := e.steps[e.tail].In[0]
-	batches := ceil(to-from, e.batch)
+	begin := func(b int) {
+		first := from + b*r.batch
+		e.begin(ctx, kv, p, first, min(first+r.batch, to), kv.n+first)
+		e.slots[x] = r.of(b, e.n)
+	}
+	layers := 0 // that are done
+	if r.file != nil {
+		r.file.Restart()
+		layers = r.file.Step()
+		if err := m.resume(kv, r, begin, to); err != nil {
+			return err
+		}
+	}
 	for i := range e.parts {
 		part := &e.parts[i]
-		for b := range batches {
-			first := from + b*e.batch
-			e.begin(ctx, kv, p, first, min(first+e.batch, to), kv.n+first)
-			e.slots[x] = r.of(b)
-			e.held = b < batches-1
+		if part.layer < layers {
+			continue
+		}
+		for b := range r.all {
+			begin(b)
+			if r.spilled(b) && i > 0 {
+				if err := r.file.Load(b, floatBytes(e.slots[x])); err != nil {
+					return err
+				}
+			}
+			e.held = m.stream != nil && m.layout.Held && b < r.all-1
 			if part.rotates {
 				e.fillAngles()
 			}
 			if err := e.runSection(part); err != nil {
 				return err
 			}
+			if r.spilled(b) || r.file != nil && part.ends {
+				if err := r.file.Store(b, floatBytes(e.slots[x])); err != nil {
+					return err
+				}
+			}
 			if p.Progress != nil {
-				done := float64(i*batches+b+1) / float64(len(e.parts)*batches)
+				done := float64(i*r.all+b+1) / float64(len(e.parts)*r.all)
 				p.Progress(float64(from) + done*float64(to-from))
 			}
 			if i == len(e.parts)-1 && p.Hidden {
+				first := from + b*r.batch
 				if err := e.runTail(p, max(first, len(p.IDs)-p.Want), max(0, len(p.IDs)-p.Want-first), first+e.n); err != nil {
 					return err
 				}
+			}
+		}
+		if r.file != nil && part.ends {
+			if err := r.file.StorePart(kv.layerBytes(part.layer, kv.n, kv.n+to)...); err != nil {
+				return err
+			}
+			if err := r.file.Commit(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// resume reads what the checkpoint has of the finished layers: keys and values,
+// and the residual streams that are not to stay in the file.
+func (m *Model) resume(kv *KV, r *residuals, begin func(batch int), to int) error {
+	if r.file.Step() == 0 {
+		return nil
+	}
+	for layer := range r.file.Step() {
+		if err := r.file.LoadPart(layer, kv.layerBytes(layer, kv.n, kv.n+to)...); err != nil {
+			return err
+		}
+	}
+	e := m.exec
+	x := e.steps[e.tail].In[0]
+	for b := range r.all {
+		if begin(b); b == r.all-1 || !r.spilled(b) {
+			if err := r.file.Load(b, floatBytes(e.slots[x])); err != nil {
+				return err
 			}
 		}
 	}
@@ -214,4 +316,9 @@ func (e *exec) releaseAll() {
 // asFloats views memory of whole pages as values.
 func asFloats(b []byte) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
+}
+
+// floatBytes views values as memory.
+func floatBytes(v []float32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), 4*len(v))
 }

@@ -3,10 +3,13 @@ package model
 import (
 	"context"
 	"errors"
+	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cortexsdr/cortex/cache"
 	"github.com/cortexsdr/cortex/format"
 	"github.com/cortexsdr/cortex/internal/testmodel"
 	"github.com/cortexsdr/cortex/loader"
@@ -129,4 +132,127 @@ func TestLayerMajorFails(t *testing.T) {
 	require.ErrorIs(t, m.Forward(context.Background(), kv, &Pass{IDs: ids, Want: 1, Each: func(int, []float32) error { return stop }}), stop)
 	require.Zero(t, kv.Len())
 	require.Equal(t, want, logitsOf(t, m, kv, ids, 1))
+}
+
+// A pass that is stopped goes on from its checkpoint, in a new cache and in another
+// layout of memory, and gives the same bits.
+func TestCheckpointResumes(t *testing.T) {
+	const most = 60
+	path := deepFile(t, false, format.Q4_0)
+	src, err := loader.Open(path)
+	require.NoError(t, err)
+	resident := start(t, src, 2, 16)
+	ids := randomIDs(most, resident.Vocab)
+	stream := func(batch int, more int64) *Model {
+		m, end := startStream(t, path, streaming{threads: 2, batch: batch, block: 16 << 10, more: more, ring: 64 << 10})
+		t.Cleanup(end)
+		return m
+	}
+	small, some, large := stream(16, 0), stream(16, 200<<10), stream(19, 1<<20)
+	require.False(t, small.layout.Held)
+	require.True(t, some.layout.Held)
+	require.True(t, large.layout.Held)
+	for _, typ := range []KVType{KVF16, KVQ8} {
+		for _, before := range []int{0, 20} {
+			file := filepath.Join(t.TempDir(), "checkpoint")
+			// run reads the prompt with m until one more layer is done.
+			run := func(m *Model, c *cache.Checkpoint, kv *KV) (logits []float32, err error) {
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				done := c.Step()
+				err = m.Forward(ctx, kv, &Pass{IDs: ids[before:], Want: 1, Checkpoint: c,
+					Each: func(_ int, l []float32) error {
+						logits = append(logits, l...)
+						return nil
+					},
+					Progress: func(float64) {
+						if c.Step() > done {
+							cancel()
+						}
+					}})
+				return logits, err
+			}
+			begin := func(m *Model) *KV {
+				kv := newKV(t, m, most, typ)
+				if before > 0 {
+					logitsOf(t, m, kv, ids[:before], 1)
+				}
+				return kv
+			}
+			kv := begin(resident)
+			want := logitsOf(t, resident, kv, ids[before:], 1)[0]
+			wantKV := slices.Collect(kv.Bytes(most))
+
+			kv = begin(resident)
+			c, err := cache.CreateCheckpoint(file, resident.CheckpointLayout(kv, most-before, nil))
+			require.NoError(t, err)
+			models := []*Model{resident, small, some, large, resident, large, some, small}
+			require.Len(t, models, resident.Layers)
+			for i, m := range models {
+				if i > 0 {
+					kv = begin(m)
+					c, err = cache.OpenCheckpoint(file)
+					require.NoError(t, err)
+				}
+				logits, err := run(m, c, kv)
+				require.Equal(t, i+1, c.Step())
+				if i < len(models)-1 {
+					require.ErrorIs(t, err, context.Canceled)
+					require.Equal(t, before, kv.Len())
+				} else {
+					require.NoError(t, err)
+					require.Equal(t, want, logits)
+					require.Equal(t, wantKV, slices.Collect(kv.Bytes(most)))
+				}
+				require.NoError(t, c.Close())
+			}
+
+			// All is done.
+			kv = begin(small)
+			c, err = cache.OpenCheckpoint(file)
+			require.NoError(t, err)
+			logits, err := run(small, c, kv)
+			require.NoError(t, err)
+			require.Equal(t, want, logits)
+			require.NoError(t, c.Close())
+		}
+	}
+}
+
+// A pass that was stopped and begins again with the same open checkpoint, and one
+// of another layout.
+func TestCheckpointAgain(t *testing.T) {
+	path := deepFile(t, false, format.Q4_0)
+	src, err := loader.Open(path)
+	require.NoError(t, err)
+	m := start(t, src, 2, 16)
+	ids := randomIDs(60, m.Vocab)
+	kv := newKV(t, m, 60, KVF16)
+	want := logitsOf(t, m, kv, ids, 1)[0]
+	kv.Truncate(0)
+	file := filepath.Join(t.TempDir(), "checkpoint")
+	c, err := cache.CreateCheckpoint(file, m.CheckpointLayout(kv, 60, nil))
+	require.NoError(t, err)
+	var got []float32
+	for stop := 3.0; len(got) == 0; stop += 5 {
+		ctx, cancel := context.WithCancel(context.Background())
+		err = m.Forward(ctx, kv, &Pass{IDs: ids, Want: 1, Checkpoint: c,
+			Each:     func(_ int, l []float32) error { got = append(got, l...); return nil },
+			Progress: func(tokens float64) { cancelIf(cancel, tokens > stop) }})
+		cancel()
+	}
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+
+	kv.Truncate(0)
+	require.ErrorIs(t, m.Forward(context.Background(), kv, &Pass{IDs: ids[:40], Checkpoint: c}), cache.ErrCheckpoint)
+	require.NoError(t, c.Close())
+	require.Error(t, m.Forward(context.Background(), kv, &Pass{IDs: ids, Checkpoint: c}))
+	require.Equal(t, want, logitsOf(t, m, kv, ids, 1)[0])
+}
+
+func cancelIf(cancel func(), stop bool) {
+	if stop {
+		cancel()
+	}
 }
