@@ -26,6 +26,8 @@ type Info struct {
 	ContextLength int // tokens that the model was trained for
 	Types         []TypeCount
 	ChatTemplate  string // tokenizer.chat_template, may be empty
+	ByChannels    bool   // products are stored channel by channel, so that channels can be left out
+	Calibrated    bool   // thresholds for that have been measured
 }
 
 // TypeCount says how much of a model is stored in one type.
@@ -70,6 +72,8 @@ func (m *Model) describe() {
 	for _, t := range m.src.Tensors {
 		add(t.Type.String(), 1, t.Size, t.Rows()*t.Shape[0])
 	}
+	m.info.ByChannels = len(m.src.Products) > 0
+	m.info.Calibrated = m.info.ByChannels && m.src.Products[0].Thresholds != nil
 	for _, p := range m.src.Products {
 		var values int64
 		for _, matrix := range p.Matrices {
