@@ -25,3 +25,16 @@ func populate(b []byte) {
 		touch(b)
 	}
 }
+
+// hugePages asks for a mapped file in pages of 2 MiB. The kernel gives them to
+// what it has yet to read, in file systems that can (ext4, XFS, Btrfs); they stay in
+// the page cache, for all processes. Then the processor translates an address
+// for every 2 MiB of weights instead of every 4 KiB, where it also stops
+// fetching ahead. Advice only: kernels without huge pages refuse it.
+func hugePages(mapped []byte) {
+	if unix.Madvise(mapped, unix.MADV_HUGEPAGE) == nil {
+		// Each page is read when it is touched: what is read ahead of that
+		// comes in small pages.
+		_ = unix.Madvise(mapped, unix.MADV_RANDOM)
+	}
+}

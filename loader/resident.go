@@ -53,10 +53,16 @@ type Resident struct {
 }
 
 // NewResident returns a loader for the given blocks of src, named in the order
-// in which they will be acquired. It fails if a block lies outside its part.
+// in which they will be acquired. It fails if a block lies outside its part. Mapped
+// files are read in pages of 2 MiB from now on, where the system can.
 func NewResident(src *Source, order []Extent) (*Resident, error) {
 	if err := src.checkExtents(order); err != nil {
 		return nil, err
+	}
+	for _, p := range src.parts {
+		if p.mapped != nil {
+			hugePages(p.mapped)
+		}
 	}
 	return &Resident{src: src, order: order}, nil
 }

@@ -67,8 +67,9 @@ func (f *flags) compare(ctx context.Context) (*report, error) {
 		say("warning: the machine is not idle: a load of %.2f in the last minute", rep.Machine.Load)
 	}
 	for _, model := range f.models {
-		// Reading the file brings it into memory, so that neither side waits for a disk.
-		if _, err := f.read(ctx, model, 0); err != nil {
+		// Reading the file brings it into memory, so that neither side waits for a disk. It is read anew, because a file
+		// that has just been written lies in memory in small pages, other than after the next start of the machine.
+		if _, err := f.read(ctx, readJob{Model: model, Threads: f.threads, Fresh: true}); err != nil {
 			return nil, err
 		}
 		for _, test := range f.tests {
@@ -94,7 +95,7 @@ func (f *flags) test(ctx context.Context, rep *report, model string, test spec) 
 		say("%s %v, pair %d of %d: peer %s, cortex %s, ratio %.3f", r.Model, test, i+1, f.pairs,
 			short(p.Peer.Rate), short(p.Cortex.Rate), p.Cortex.Rate/p.Peer.Rate)
 		if f.bandwidth && test.Gen > 0 {
-			if p.Read, err = f.read(ctx, model, readPasses); err != nil {
+			if p.Read, err = f.read(ctx, readJob{Model: model, Threads: f.threads, Passes: readPasses}); err != nil {
 				return nil, err
 			}
 			say("  plain read %s GB/s, cortex %s GB/s", short(p.Read/1e9), short(p.Cortex.Rate*float64(r.BytesPerToken)/1e9))
@@ -162,8 +163,8 @@ const readPasses = 3
 
 // read has a process read the weights and returns how many bytes per second it read.
 // It must not be this process, whose size counts for those that it starts: see peakRSS.
-func (f *flags) read(ctx context.Context, model string, passes int) (float64, error) {
-	cmd, err := f.self(ctx, workRead, readJob{Model: model, Threads: f.threads, Passes: passes})
+func (f *flags) read(ctx context.Context, j readJob) (float64, error) {
+	cmd, err := f.self(ctx, workRead, j)
 	if err != nil {
 		return 0, err
 	}

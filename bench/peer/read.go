@@ -14,6 +14,7 @@ import (
 type readJob struct {
 	Model           string
 	Threads, Passes int
+	Fresh           bool // have the system read the file anew, as cortex asks it to
 }
 
 // readResult is what a process that read the weights prints, as JSON.
@@ -33,6 +34,11 @@ func readWeights(ctx context.Context, j readJob) (*readResult, error) {
 		return nil, err
 	}
 	defer src.Close()
+	if j.Fresh {
+		if err := readFresh(j.Model, src); err != nil {
+			return nil, err
+		}
+	}
 	var pieces [][]byte
 	var r readResult
 	for _, t := range src.Tensors {
@@ -71,6 +77,23 @@ func readWeights(ctx context.Context, j readJob) (*readResult, error) {
 		}
 	}
 	return &r, nil
+}
+
+// readFresh empties the page cache of the file, of which src is the mapping, and fills it again in the way of cortex, which
+// is in large pages where the file system has them. All that map the file afterwards have these pages.
+func readFresh(path string, src *loader.Source) error {
+	if err := forgetCached(path); err != nil {
+		return err
+	}
+	var order []loader.Extent
+	for _, t := range src.Tensors {
+		order = append(order, loader.Extent{Part: t.Part, Offset: t.Offset, Size: t.Size})
+	}
+	r, err := loader.NewResident(src, order)
+	if err != nil {
+		return err
+	}
+	return r.Warm(nil)
 }
 
 // readers are the ways to read a piece, of which the faster one counts in every pass. They read one word
