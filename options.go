@@ -230,6 +230,15 @@ type GenerateOptions struct {
 	// IgnoreEnd goes on when the model ends the text, for measuring.
 	IgnoreEnd bool
 
+	// Checkpoint names a file in which the progress on the prompt is kept, layer by
+	// layer. If a program has died while it read the prompt or generated, another that
+	// generates with the same prompt, model and file goes on behind the last layer that
+	// was finished. It takes the disk space of the prompt's KV cache and twice its residual
+	// stream. The file is created if there is none, removed when the generation comes to
+	// its end, and kept if an error or the caller ends it. A file that does not fit is
+	// ErrCheckpoint, and is left alone; a disk without room the system's error.
+	Checkpoint string
+
 	// Progress, if not nil, is called while the prompt is read, from the
 	// goroutine that ranges over the tokens. It is that session's turn: a call
 	// that needs the model's turn as well, such as Generate, would wait forever.

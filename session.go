@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cortexsdr/cortex/cache"
 	"github.com/cortexsdr/cortex/internal/model"
 	"github.com/cortexsdr/cortex/internal/sample"
 	"github.com/cortexsdr/cortex/internal/tokenizer"
@@ -147,8 +148,9 @@ func (s *Session) Generate(ctx context.Context, prompt string, o *GenerateOption
 // generation is one call of Generate.
 type generation struct {
 	GenerateOptions
-	sampler *sample.Sampler
-	n       int // number of the token that comes next, from 1 on
+	sampler    *sample.Sampler
+	n          int               // number of the token that comes next, from 1 on
+	checkpoint *cache.Checkpoint // of the prompt, or nil
 }
 
 func (s *Session) generate(ctx context.Context, prompt string, opt *GenerateOptions, yield func(Token, error) bool) error {
@@ -188,6 +190,7 @@ func (s *Session) generate(ctx context.Context, prompt string, opt *GenerateOpti
 	}
 
 	defer s.settle()
+	defer func() { g.endCheckpoint(s.stop) }()
 	for ; ; g.n++ {
 		if s.life.isClosed() {
 			return ErrClosed

@@ -129,6 +129,13 @@ func (s *Session) next(ctx context.Context, g *generation) ([]float32, error) {
 		if g.Progress != nil {
 			p.Progress = s.progress(g.Progress)
 		}
+		if g.Checkpoint != "" {
+			var err error
+			if g.checkpoint, err = s.openCheckpoint(g.Checkpoint); err != nil {
+				return nil, err
+			}
+			p.Checkpoint = g.checkpoint
+		}
 		if err := s.runPrompt(ctx, p); err != nil {
 			return nil, err
 		}

@@ -24,6 +24,7 @@ type runFlags struct {
 	ignoreEnd      bool
 	noParseSpecial bool
 	noPrompt       bool
+	resume         string
 	status         bool
 	json           bool
 }
@@ -38,11 +39,15 @@ built-in model tells a story.
 
 On a terminal, a line on stderr shows how far the prompt is read and how long
 that will take, then the speed, the memory in use, and the bytes of weights that
-were read. Ctrl-C ends the text; a second one kills.`,
+were read. Ctrl-C ends the text; a second one kills.
+
+With --resume, the progress on a long prompt is kept in FILE. After Ctrl-C, a crash
+or a loss of power the same command goes on where the last layer was finished.`,
 		Example: `  cortex run
   cortex run -p "The fox said to the crow" --temp 0
   cortex run model.gguf "The capital of France is" -n 32
   cortex run model.gguf -f prompt.txt --memory 8GiB -t 4 --seed 1
+  cortex run model.gguf -f book.txt --memory 4GiB --resume book.checkpoint
   cortex run model.gguf -p "List:" --json | jq -r .text`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, f.model.take(args)) },
 	}
@@ -57,6 +62,7 @@ were read. Ctrl-C ends the text; a second one kills.`,
 	fs.BoolVar(&f.ignoreEnd, "ignore-eos", false, "go on when the model ends the text")
 	fs.BoolVar(&f.noParseSpecial, "no-parse-special", false, "take the texts of special tokens in the prompt as they stand")
 	fs.BoolVar(&f.noPrompt, "no-display-prompt", false, "write the generated text only")
+	fs.StringVar(&f.resume, "resume", "", "keep the progress on the prompt in `FILE`, and go on from there if it exists")
 	fs.BoolVar(&f.status, "status", false, "show the status even if stderr is no terminal")
 	fs.BoolVar(&f.json, "json", false, "write one JSON object per token, and a last one with the statistics")
 	return cmd
@@ -154,6 +160,7 @@ func (f *runFlags) generate(ctx context.Context, scr *screen, m *cortex.Model, s
 		Stop:         f.stop,
 		ParseSpecial: !f.noParseSpecial,
 		IgnoreEnd:    f.ignoreEnd,
+		Checkpoint:   f.resume,
 		Progress: func(p cortex.Progress) {
 			if !shown { // not before it is being read: then all options are known to be good
 				shown = true

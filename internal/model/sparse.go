@@ -41,3 +41,6 @@ func (s *Sparsity) choose(c *channels, set []int32, x []float32) []int32 {
 // SetSparsity sets which channels sparse passes leave out from the next pass on.
 // It must not be called during a pass.
 func (m *Model) SetSparsity(s Sparsity) { m.exec.sparsity = s }
+
+// Sparsity returns what SetSparsity was told.
+func (m *Model) Sparsity() Sparsity { return m.exec.sparsity }
