@@ -96,9 +96,10 @@ const (
 	KVF16 KVType = iota // half precision, the default
 	KVF32               // single precision
 	KVQ8                // 8 bits and a scale for every 32 values: 53 % of KVF16's memory
+	KVQ4                // 4 bits and a scale for every 32 values: 28 % of KVF16's memory
 )
 
-// String returns "f16", "f32" or "q8_0".
+// String returns "f16", "f32", "q8_0" or "q4_0".
 func (t KVType) String() string { return model.KVType(t).String() }
 
 // check returns an error for values that make no sense.
@@ -126,7 +127,7 @@ func (o *Options) check() error {
 		return fmt.Errorf("%w: %d sessions, at most %d", ErrOptions, o.Sessions, maxSessions)
 	case o.Speculate > MaxSpeculate:
 		return fmt.Errorf("%w: %d drafted tokens, at most %d", ErrOptions, o.Speculate, MaxSpeculate)
-	case o.KVType > KVQ8:
+	case o.KVType > KVQ4:
 		return fmt.Errorf("%w: unknown KVType %d", ErrOptions, o.KVType)
 	}
 	return nil

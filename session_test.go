@@ -77,7 +77,7 @@ func TestChat(t *testing.T) {
 }
 
 func TestSaveAndRestore(t *testing.T) {
-	for _, typ := range []cortex.KVType{cortex.KVF16, cortex.KVF32, cortex.KVQ8} {
+	for _, typ := range []cortex.KVType{cortex.KVF16, cortex.KVF32, cortex.KVQ8, cortex.KVQ4} {
 		m := open(t, &cortex.Options{KVType: typ, ContextLength: 600})
 		s := newSession(t, m)
 		collect(t, s, strings.Repeat("the quick brown fox ", 20), greedy(5))

@@ -42,6 +42,7 @@ func addRows() {
 	fromF16.add(avx2, fromF16_avx2)
 	addMatVecRows()
 	addAttentionRows()
+	addKVQ4Rows()
 	addGEMMRows()
 	addSDRRows()
 }

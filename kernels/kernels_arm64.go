@@ -36,6 +36,7 @@ func addRows() {
 	fromF16.add(neon, fromF16_neon)
 
 	addAttentionRows()
+	addKVQ4Rows()
 	addGEMMRows()
 }
 

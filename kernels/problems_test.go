@@ -179,6 +179,7 @@ func walks() []walker {
 			func(fn func([]float32, []uint16), o []operand) { fn(as[float32](o[0]), as[uint16](o[1])) }},
 	)
 	ws = append(ws, attentionWalks()...)
+	ws = append(ws, kvQ4Walks()...)
 	for _, f := range families {
 		switch f := f.(type) {
 		case *family[floatMV]:

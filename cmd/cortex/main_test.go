@@ -77,7 +77,7 @@ func TestUsageErrors(t *testing.T) {
 		{"run -n many", "many"},
 		{"run --memory 3XB", "want a size such as 3GiB"},
 		{"run --memory -5", "want a size"},
-		{"run --cache-type q8", "f16, f32 or q8_0"},
+		{"run --cache-type q8", "f16, f32, q8_0 or q4_0"},
 		{"run --temp -1", "Temperature"},
 		{"run --top-p 2", "TopP"},
 		{"run -c -1", "ContextLength"},

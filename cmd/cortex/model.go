@@ -44,7 +44,7 @@ func (f *modelFlags) addPath(fs *pflag.FlagSet) {
 func (f *modelFlags) add(fs *pflag.FlagSet) {
 	f.addPath(fs)
 	fs.Var(&f.memory, "memory", "most memory to use, such as 3GiB, 4GB, 512M (default: what the machine has free)")
-	fs.StringVar(&f.cacheType, "cache-type", "f16", "`TYPE` of the key-value cache: f16, f32 or q8_0")
+	fs.StringVar(&f.cacheType, "cache-type", "f16", "`TYPE` of the key-value cache: f16, f32, q8_0 or q4_0")
 }
 
 // addSizes adds the flags that take one number.
@@ -128,8 +128,10 @@ func (f *modelFlags) options(cmd *cobra.Command, log io.Writer) (*cortex.Options
 		o.KVType = cortex.KVF32
 	case cortex.KVQ8.String():
 		o.KVType = cortex.KVQ8
+	case cortex.KVQ4.String():
+		o.KVType = cortex.KVQ4
 	default:
-		return nil, usagef("--cache-type is f16, f32 or q8_0, not %q", f.cacheType)
+		return nil, usagef("--cache-type is f16, f32, q8_0 or q4_0, not %q", f.cacheType)
 	}
 	if err := f.sparse(o); err != nil {
 		return nil, err

@@ -139,7 +139,7 @@ var attentionShapes = []Config{
 var kvStores = []struct {
 	typ  KVType
 	many tiling
-}{{KVF16, oneByOne}, {KVF16, manyAtOnce}, {KVF32, oneByOne}, {KVQ8, oneByOne}}
+}{{KVF16, oneByOne}, {KVF16, manyAtOnce}, {KVF32, oneByOne}, {KVQ8, oneByOne}, {KVQ4, oneByOne}}
 
 // The formula for every shape, type and window, over several pages.
 func TestAttentionEqualsFormula(t *testing.T) {
@@ -147,7 +147,7 @@ func TestAttentionEqualsFormula(t *testing.T) {
 	if testing.Short() {
 		tokens = 290
 	}
-	most := [...]float64{KVF16: 1e-3, KVF32: 2e-6, KVQ8: 2e-2}
+	most := [...]float64{KVF16: 1e-3, KVF32: 2e-6, KVQ8: 2e-2, KVQ4: 0.3}
 	for i, c := range attentionShapes {
 		s := randomSequence(&c, tokens)
 		for j, window := range []int{0, 256, 5, 1, 270} {
@@ -279,7 +279,7 @@ func BenchmarkAttention(b *testing.B) {
 		{"8b", Config{Layers: 1, Heads: 32, KVHeads: 8, KeyDim: 128, ValueDim: 128}},
 		{"13b", Config{Layers: 1, Heads: 40, KVHeads: 40, KeyDim: 128, ValueDim: 128}},
 	} {
-		for _, typ := range []KVType{KVF16, KVF32, KVQ8} {
+		for _, typ := range []KVType{KVF16, KVF32, KVQ8, KVQ4} {
 			for _, work := range []struct{ pos, n int }{{4095, 1}, {4088, 8}, {0, 512}} {
 				for _, threads := range []int{1, 2} {
 					b.Run(fmt.Sprintf("shape=%s/kv=%v/pos=%d/tokens=%d/threads=%d", shape.name, typ, work.pos, work.n, threads), func(b *testing.B) {

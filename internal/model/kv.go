@@ -15,9 +15,16 @@ const (
 	KVF16 KVType = iota
 	KVF32
 	KVQ8 // 8 bits and a scale in f16 for every 32 values of a vector
+	KVQ4 // 4 bits and the same scales
 )
 
-func (t KVType) String() string { return [...]string{"f16", "f32", "q8_0"}[t] }
+func (t KVType) String() string { return [...]string{"f16", "f32", "q8_0", "q4_0"}[t] }
+
+// scaled reports whether values have scales.
+func (t KVType) scaled() bool { return t == KVQ8 || t == KVQ4 }
+
+// size returns the bytes of n values, an even number, without scales.
+func (t KVType) size(n int) int { return n * [...]int{4, 8, 2, 1}[t] / 2 }
 
 const (
 	// pageTokens is the number of tokens of a KV page, and so of the blocks in
@@ -35,7 +42,7 @@ const (
 //	[layer][page][kv head] keys   [pageTokens/16][key dim][16 tokens]
 //	                       values [value dim/16][pageTokens][16 values]
 //
-// and with KVQ8 their scales likewise, for every 32 values of a vector:
+// and with KVQ8 and KVQ4 their scales likewise, for every 32 values of a vector:
 //
 //	[layer][page][kv head] keys   [pageTokens/16][key dim/32][16 tokens]
 //	                       values [value dim/32][pageTokens]
@@ -49,20 +56,16 @@ type KV struct {
 	f16    []uint16 // by type: one of these holds the values
 	f32    []float32
 	q8     []int8
+	q4     []byte
 	scales []uint16 // in f16
 }
 
 // KVBytes returns the size of a cache for the given number of tokens.
 func (c *Config) KVBytes(tokens int, typ KVType) int64 {
 	cells := c.kvCells(tokens)
-	n := cells * int64(c.keyCell()+c.valueCell())
-	switch typ {
-	case KVQ8:
+	n := cells * int64(typ.size(c.keyCell()+c.valueCell()))
+	if typ.scaled() {
 		n += cells * int64(c.keyScales()+c.valueScales()) * 2
-	case KVF16:
-		n *= 2
-	case KVF32:
-		n *= 4
 	}
 	return n + 2*64 // two slices, aligned
 }
@@ -96,6 +99,10 @@ func (c *Config) NewKV(tokens int, typ KVType) (*KV, error) {
 		kv.f32 = loader.Take[float32](buf, n)
 	case KVQ8:
 		kv.q8 = loader.Take[int8](buf, n)
+	case KVQ4:
+		kv.q4 = loader.Take[byte](buf, typ.size(n))
+	}
+	if typ.scaled() {
 		kv.scales = loader.Take[uint16](buf, cells*(c.keyScales()+c.valueScales()))
 	}
 	return kv, nil
@@ -118,14 +125,22 @@ func (kv *KV) cell(layer, page, head int) int {
 	return (layer*ceil(kv.cap, pageTokens)+page)*kv.cfg.KVHeads + head
 }
 
-// keysOf and valuesOf return a cell's part of the values, keyScalesOf and
-// valueScalesOf of the scales.
+// keysOf and valuesOf return a cell's part of the values, keys4Of and values4Of of
+// those of 4 bits, keyScalesOf and valueScalesOf of the scales.
 func keysOf[T any](kv *KV, data []T, cell int) []T {
 	return data[cell*(kv.cfg.keyCell()+kv.cfg.valueCell()):][:kv.cfg.keyCell()]
 }
 
 func valuesOf[T any](kv *KV, data []T, cell int) []T {
 	return data[cell*(kv.cfg.keyCell()+kv.cfg.valueCell())+kv.cfg.keyCell():][:kv.cfg.valueCell()]
+}
+
+func (kv *KV) keys4Of(cell int) []byte {
+	return kv.q4[cell*(kv.cfg.keyCell()+kv.cfg.valueCell())/2:][:kv.cfg.keyCell()/2]
+}
+
+func (kv *KV) values4Of(cell int) []byte {
+	return kv.q4[(cell*(kv.cfg.keyCell()+kv.cfg.valueCell())+kv.cfg.keyCell())/2:][:kv.cfg.valueCell()/2]
 }
 
 func (kv *KV) keyScalesOf(cell int) []uint16 {
@@ -139,13 +154,14 @@ func (kv *KV) valueScalesOf(cell int) []uint16 {
 // rounded is scratch for a vector on its way into the cache.
 type rounded struct {
 	f16  []uint16
+	q4   []byte
 	acts kernels.Acts // whole blocks
 }
 
 func (r *rounded) bytes(c *Config) int64 {
 	n := max(c.KeyDim, c.ValueDim)
 	blocks := ceil(n, q8Block)
-	return loader.SizeOf[uint16](n) + loader.SizeOf[float32](blocks*q8Block) + loader.SizeOf[int8](blocks*q8Block) +
+	return loader.SizeOf[uint16](n) + loader.SizeOf[byte](n) + loader.SizeOf[float32](blocks*q8Block) + loader.SizeOf[int8](blocks*q8Block) +
 		loader.SizeOf[float32](blocks) + loader.SizeOf[int16](blocks)
 }
 
@@ -153,6 +169,7 @@ func (r *rounded) take(buf *loader.Buffer, c *Config) {
 	n := max(c.KeyDim, c.ValueDim)
 	blocks := ceil(n, q8Block)
 	r.f16 = loader.Take[uint16](buf, n)
+	r.q4 = loader.Take[byte](buf, n)
 	r.acts = kernels.Acts{
 		Layout: kernels.Q8x32,
 		M:      1,
@@ -179,6 +196,12 @@ func (r *rounded) eighth(v []float32) (q []int8, scales []uint16) {
 	return r.acts.Q[:len(v)], r.f16[:blocks]
 }
 
+// quarter rounds v to 4 bits, a byte each, and returns a scale for every block.
+func (r *rounded) quarter(v []float32) (q []byte, scales []uint16) {
+	kernels.QuantizeQ4(r.q4, r.f16, v)
+	return r.q4[:len(v)], r.f16[:ceil(len(v), q8Block)]
+}
+
 // store puts one token's keys and values, [kv heads × dim] each, at position pos of a layer.
 func (kv *KV) store(layer, pos int, k, v []float32, r *rounded) {
 	kd, vd := kv.cfg.KeyDim, kv.cfg.ValueDim
@@ -199,10 +222,21 @@ func (kv *KV) store(layer, pos int, k, v []float32, r *rounded) {
 			storeColumn(kv.keyScalesOf(cell), row, scales)
 			q, scales = r.eighth(v)
 			storeRow(valuesOf(kv, kv.q8, cell), row, q)
-			for i, s := range scales {
-				kv.valueScalesOf(cell)[i*pageTokens+row] = s
-			}
+			kv.storeValueScales(cell, row, scales)
+		case KVQ4:
+			q, scales := r.quarter(k)
+			storeColumn4(kv.keys4Of(cell), row, q)
+			storeColumn(kv.keyScalesOf(cell), row, scales)
+			q, scales = r.quarter(v)
+			storeRow4(kv.values4Of(cell), row, q)
+			kv.storeValueScales(cell, row, scales)
 		}
+	}
+}
+
+func (kv *KV) storeValueScales(cell, row int, scales []uint16) {
+	for i, s := range scales {
+		kv.valueScalesOf(cell)[i*pageTokens+row] = s
 	}
 }
 
@@ -219,6 +253,35 @@ func storeColumn[T any](panels []T, col int, v []T) {
 func storeRow[T any](panels []T, row int, v []T) {
 	for i := 0; i < len(v); i += panel {
 		copy(panels[i*pageTokens+row*panel:], v[i:min(i+panel, len(v))])
+	}
+}
+
+// storeColumn4 and storeRow4 do the same with panels of 4 bits.
+
+func storeColumn4(panels []byte, col int, v []byte) {
+	const half = panel / 2
+	at := col/panel*half*len(v) + col%half
+	if col%panel < half {
+		for _, x := range v {
+			panels[at] = panels[at]&0xf0 | x
+			at += half
+		}
+		return
+	}
+	for _, x := range v {
+		panels[at] = panels[at]&0x0f | x<<4
+		at += half
+	}
+}
+
+func storeRow4(panels []byte, row int, v []byte) {
+	const half = panel / 2
+	for i := 0; i < len(v); i += panel {
+		to := panels[(i*pageTokens+row*panel)/2:][:half]
+		clear(to)
+		for j, x := range v[i:min(i+panel, len(v))] {
+			to[j%half] |= x << (j / half * 4)
+		}
 	}
 }
 
@@ -240,12 +303,17 @@ func (kv *KV) scores(p, q []float32, rows, cell, from, to int, w *attentionWork,
 		}
 	case KVF32:
 		kernels.MulPanelsF32(p, q, keysOf(kv, kv.f32, cell)[first*s.StrideB:], s)
-	case KVQ8:
+	case KVQ8, KVQ4:
 		s.Panels = 1
 		blocks := ceil(kd, q8Block) * panel
 		wide := w.wide[:s.StrideB]
 		for i := first; i < end; i++ {
-			kernels.UnpackQ8Columns(wide, keysOf(kv, kv.q8, cell)[i*s.StrideB:], kv.keyScalesOf(cell)[i*blocks:])
+			scales := kv.keyScalesOf(cell)[i*blocks:]
+			if kv.typ == KVQ8 {
+				kernels.UnpackQ8Columns(wide, keysOf(kv, kv.q8, cell)[i*s.StrideB:], scales)
+			} else {
+				kernels.UnpackQ4Columns(wide, kv.keys4Of(cell)[i*s.StrideB/2:], scales)
+			}
 			kernels.MulPanelsF32(p[(i-first)*panel:], q, wide, s)
 		}
 	}
@@ -258,7 +326,7 @@ type span struct{ row, rows, from, to int }
 // of a cell, weighted with the row's p, [rows][pageTokens].
 func (kv *KV) accum(y, p []float32, stride, cell int, spans []span, w *attentionWork, how tiling) {
 	s := kernels.PanelShape{Panels: stride / panel, StrideA: pageTokens, StrideB: pageTokens * panel, StrideC: stride, Add: true}
-	if kv.typ != KVQ8 {
+	if !kv.typ.scaled() {
 		for _, sp := range spans {
 			s.Rows, s.Depth = sp.rows, sp.to-sp.from
 			y, p := y[sp.row*stride:], p[sp.row*pageTokens+sp.from:]
@@ -280,7 +348,12 @@ func (kv *KV) accum(y, p []float32, stride, cell int, spans []span, w *attention
 	s.Panels = 1
 	for i := range stride / panel {
 		wide := w.wide[:(to-from)*panel]
-		kernels.UnpackQ8Rows(wide, valuesOf(kv, kv.q8, cell)[i*s.StrideB+from*panel:], kv.valueScalesOf(cell)[i*panel/q8Block*pageTokens+from:])
+		at, scales := i*s.StrideB+from*panel, kv.valueScalesOf(cell)[i*panel/q8Block*pageTokens+from:]
+		if kv.typ == KVQ8 {
+			kernels.UnpackQ8Rows(wide, valuesOf(kv, kv.q8, cell)[at:], scales)
+		} else {
+			kernels.UnpackQ4Rows(wide, kv.values4Of(cell)[at/2:], scales)
+		}
 		for _, sp := range spans {
 			s.Rows, s.Depth = sp.rows, sp.to-sp.from
 			kernels.MulPanelsF32(y[sp.row*stride+i*panel:], p[sp.row*pageTokens+sp.from:], wide[(sp.from-from)*panel:], s)

@@ -50,7 +50,8 @@ func (kv *KV) cells(cell, n int) (list [][]byte) {
 	c := kv.cfg
 	values, scales := c.keyCell()+c.valueCell(), c.keyScales()+c.valueScales()
 	for _, b := range [][]byte{cellBytes(kv.f16, cell, n, values), cellBytes(kv.f32, cell, n, values),
-		cellBytes(kv.q8, cell, n, values), cellBytes(kv.scales, cell, n, scales)} {
+		cellBytes(kv.q8, cell, n, values), cellBytes(kv.q4, cell, n, values/2),
+		cellBytes(kv.scales, cell, n, scales)} {
 		if len(b) > 0 {
 			list = append(list, b)
 		}

@@ -152,7 +152,7 @@ func TestCheckpointResumes(t *testing.T) {
 	require.False(t, small.layout.Held)
 	require.True(t, some.layout.Held)
 	require.True(t, large.layout.Held)
-	for _, typ := range []KVType{KVF16, KVQ8} {
+	for _, typ := range []KVType{KVF16, KVQ8, KVQ4} {
 		for _, before := range []int{0, 20} {
 			file := filepath.Join(t.TempDir(), "checkpoint")
 			// run reads the prompt with m until one more layer is done.
