@@ -120,6 +120,9 @@ func (s *Session) next(ctx context.Context, g *generation) ([]float32, error) {
 		return a.row(i), ctx.Err()
 	}
 	s.settle()
+	if len(s.ids) == 0 { // from inside the loop over the tokens
+		return nil, fmt.Errorf("%w: the text was taken away", ErrNoToken)
+	}
 	if s.kv.Len() == len(s.ids) {
 		s.kv.Truncate(len(s.ids) - 1) // the last token's logits are needed even if it has been run
 	}
@@ -194,7 +197,7 @@ func (s *Session) makeDraft(ctx context.Context, g *generation, behind int) erro
 		if better <= gain {
 			a.pace.Unused(speculate.FromModel)
 		} else if err := a.small.draft(ctx, s, g, n); err != nil {
-			return fmt.Errorf("draft model: %w", err)
+			return err
 		}
 	}
 	if d := a.run; d != nil && !g.IgnoreEnd {

@@ -144,8 +144,19 @@ func (f *modelFlags) options(cmd *cobra.Command, log io.Writer) (*cortex.Options
 
 // open opens the model and shows on s how far that is.
 func (f *modelFlags) open(cmd *cobra.Command, s *screen) (*cortex.Model, error) {
+	return f.openWith(cmd, s, func(o *cortex.Options) error {
+		o.Speculate = -1 // nothing is generated, and the memory is of more use otherwise
+		return nil
+	})
+}
+
+// openWith does the same, with options that other flags set.
+func (f *modelFlags) openWith(cmd *cobra.Command, s *screen, set func(*cortex.Options) error) (*cortex.Model, error) {
 	o, err := f.options(cmd, logWriter{s})
 	if err != nil {
+		return nil, err
+	}
+	if err := set(o); err != nil {
 		return nil, err
 	}
 	o.Progress = func(p cortex.Progress) {

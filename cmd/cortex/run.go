@@ -15,9 +15,10 @@ import (
 
 // runFlags are the flags of run.
 type runFlags struct {
-	model    modelFlags
-	input    inputFlags
-	sampling samplingFlags
+	model     modelFlags
+	input     inputFlags
+	sampling  samplingFlags
+	speculate speculateFlags
 
 	predict        int
 	stop           []string
@@ -58,6 +59,7 @@ or a loss of power the same command goes on where the last layer was finished.`,
 	fs.IntVarP(&f.predict, "predict", "n", -1, "most tokens `N` to generate; -1 goes on until the model or the context ends")
 	f.model.addSizes(fs)
 	f.sampling.add(fs)
+	f.speculate.add(fs)
 	fs.StringArrayVar(&f.stop, "stop", nil, "end before this `TEXT`; may be given several times")
 	fs.BoolVar(&f.ignoreEnd, "ignore-eos", false, "go on when the model ends the text")
 	fs.BoolVar(&f.noParseSpecial, "no-parse-special", false, "take the texts of special tokens in the prompt as they stand")
@@ -87,9 +89,12 @@ type statsJSON struct {
 	PromptTokens    int64   `json:"prompt_tokens"`
 	PromptSeconds   float64 `json:"prompt_seconds"`
 	PromptRate      float64 `json:"prompt_tokens_per_second"`
-	GeneratedTokens int64   `json:"generated_tokens"` // passes with one token; the first token comes out of the prompt's pass
+	GeneratedTokens int64   `json:"generated_tokens"` // without the first, which comes out of the prompt's pass
 	GenerateSeconds float64 `json:"generate_seconds"`
 	GenerateRate    float64 `json:"generated_tokens_per_second"`
+	GeneratePasses  int64   `json:"generate_passes"`
+	DraftedTokens   int64   `json:"drafted_tokens"`
+	AcceptedTokens  int64   `json:"accepted_tokens"`
 	BytesRead       int64   `json:"bytes_read"`
 	BytesStreamed   int64   `json:"bytes_streamed"`
 	MemoryUsed      int64   `json:"memory_used"`
@@ -101,6 +106,7 @@ func newStatsJSON(st cortex.Stats) statsJSON {
 	return statsJSON{
 		PromptTokens: st.PromptTokens, PromptSeconds: st.PromptTime.Seconds(), PromptRate: st.PromptRate(),
 		GeneratedTokens: st.GeneratedTokens, GenerateSeconds: st.GenerateTime.Seconds(), GenerateRate: st.GenerateRate(),
+		GeneratePasses: st.GeneratePasses, DraftedTokens: st.DraftedTokens, AcceptedTokens: st.AcceptedTokens,
 		BytesRead: st.BytesRead, BytesStreamed: st.BytesStreamed, MemoryUsed: st.MemoryUsed, MemoryPeak: st.MemoryPeak, MemoryLimit: st.MemoryLimit,
 	}
 }
@@ -119,7 +125,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 
 	scr := newScreen(cmd, f.status)
 	defer scr.End()
-	m, err := f.model.open(cmd, scr)
+	m, err := f.model.openWith(cmd, scr, f.speculate.set)
 	if err != nil {
 		return err
 	}
@@ -198,6 +204,9 @@ func speed(st cortex.Stats, generated int) string {
 		cortex.FormatBytes(st.MemoryUsed), cortex.FormatBytes(st.MemoryLimit), cortex.FormatBytes(st.BytesRead))
 	if st.BytesStreamed > 0 {
 		text += fmt.Sprintf(", %s from the disk", cortex.FormatBytes(st.BytesStreamed))
+	}
+	if st.DraftedTokens > 0 {
+		text += fmt.Sprintf("; %.1f tokens per pass, %.0f %% of %d drafts right", st.TokensPerPass(), 100*st.AcceptanceRate(), st.DraftedTokens)
 	}
 	return text
 }
