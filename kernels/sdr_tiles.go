@@ -1,4 +1,4 @@
-//go:build amd64
+//go:build amd64 || arm64
 
 package kernels
 
@@ -19,14 +19,14 @@ import "unsafe"
 
 // sdrEntries is how many active channels are multiplied at a time. Their weights, and those of
 // as many that follow, have to stay in the second cache.
-const sdrEntries = 32
+const sdrEntries = 64
 
 // sdrTiles is the functions of a row.
 type sdrTiles struct {
 	group int
 	// fold makes activations of quads; the last of them are ANDed with last. half is the
 	// number of bytes of the groups of x. Channels are offsets in bytes of weights.
-	fold func(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)
+	fold sdrFold
 	// one multiplies one vector; channels at next, one more than offsets, are fetched.
 	one func(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 	// finish writes whole groups. stride is the number of bytes from group to group of acc.
@@ -116,4 +116,47 @@ func (k *sdrTiles) finishAll(y []float32, stride int, acc []int32, groups, rows 
 			copy(rest, last[:])
 		}
 	}
+}
+
+// An sdrFold is sdrTiles.fold.
+type sdrFold func(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)
+
+// sdrFoldBy makes the fold of any number of groups out of one for a multiple of step.
+func sdrFoldBy(step int, fold sdrFold) sdrFold {
+	return func(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32) {
+		whole := groups / step * step
+		if whole > 0 {
+			fold(x, sums, scales, offsets, in, quads, whole, half, last)
+		}
+		if whole == groups {
+			return
+		}
+		padded := half / 4
+		xs, totals := unsafe.Slice(x, quads*2*padded), unsafe.Slice(sums, 2*padded)
+		for q := range quads {
+			mask := ^uint32(0)
+			if q == quads-1 {
+				mask = last
+			}
+			for g := whole; g < groups; g++ {
+				var hi, lo uint32
+				for c := range 4 {
+					at := unsafe.Slice(offsets, 4*quads)[4*q+c]/32 + 2*g
+					d := f16ToF32(*(*uint16)(unsafe.Add(unsafe.Pointer(scales), at)))
+					h, l := sdrLevels(unsafe.Slice(in, 4*quads)[4*q+c] * d)
+					hi |= uint32(uint8(h)) << (8 * c)
+					lo |= uint32(uint8(l)) << (8 * c)
+				}
+				hi, lo = hi&mask, lo&mask
+				xs[2*q*padded+g], xs[(2*q+1)*padded+g] = hi, lo
+				totals[g] += sumBytes(hi)
+				totals[padded+g] += sumBytes(lo)
+			}
+		}
+	}
+}
+
+// sumBytes adds four signed bytes.
+func sumBytes(x uint32) int32 {
+	return int32(int8(x)) + int32(int8(x>>8)) + int32(int8(x>>16)) + int32(int8(x>>24))
 }
