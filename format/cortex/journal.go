@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
-	"io/fs"
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -17,7 +18,7 @@ import (
 // ends where a record was not written whole, and what a longer one has left behind the end does not count. Nothing of the
 // journal is believed of the pieces but their checksums: they are read back.
 type journal struct {
-	f       *os.File // nil if nothing can be continued
+	f       *os.File // nil after close
 	path    string
 	pos     int64  // end of the records that count
 	sum     uint32 // checksum of all of them
@@ -67,27 +68,24 @@ func jobOf(o Options) []byte {
 
 // openJournal opens the journal at path if it is that of the same job, and otherwise begins a new one.
 func openJournal(path string, o Options) (*journal, error) {
-	j := &journal{path: path}
-	if o.Job == "" {
-		return j, j.remove()
-	}
-	data, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	f, err := openLocked(path)
+	if err != nil {
 		return nil, err
 	}
+	j := &journal{f: f, path: path}
+	data, err := io.ReadAll(f)
 	records := readRecords(data)
 	job := jobOf(o)
-	if j.f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
-		return nil, err
-	}
-	if len(records) == 0 || !bytes.Equal(records[0].payload, job) {
-		err := j.f.Truncate(0)
-		if err == nil {
+	if err == nil && (o.Job == "" || len(records) == 0 || !bytes.Equal(records[0].payload, job)) {
+		records = nil
+		if err = f.Truncate(0); err == nil {
 			err = j.add(job)
 		}
-		if err != nil {
-			return nil, errors.Join(err, j.close())
-		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, j.close())
+	}
+	if records == nil {
 		return j, nil
 	}
 	j.pending, j.replay = records, true
@@ -98,6 +96,29 @@ func openJournal(path string, o Options) (*journal, error) {
 	}
 	j.next() // the header
 	return j, nil
+}
+
+// openLocked opens or creates a file that no other writer has open.
+func openLocked(path string) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+		if err != nil {
+			return nil, err
+		}
+		if err := lock(f); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: another process is writing: %w", path, err), f.Close())
+		}
+		opened, err := f.Stat()
+		if err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		if now, err := os.Stat(path); err == nil && os.SameFile(opened, now) {
+			return f, nil
+		}
+		if err := f.Close(); err != nil { // it was removed between opening and locking
+			return nil, err
+		}
+	}
 }
 
 // readRecords returns the records that are whole.
@@ -121,9 +142,6 @@ func readRecords(data []byte) (list []record) {
 
 // add appends a record.
 func (j *journal) add(payload []byte) error {
-	if j.f == nil {
-		return nil
-	}
 	sum := crc32.Update(j.sum, castagnoli, payload)
 	b := binary.LittleEndian.AppendUint32(make([]byte, 0, recordHead+len(payload)), uint32(len(payload)))
 	b = binary.LittleEndian.AppendUint32(b, sum)
@@ -190,9 +208,6 @@ func (j *journal) end() (reached bool, err error) {
 
 // seal notes that all shards are whole and on the disk, before they get their names.
 func (j *journal) seal(uuid UUID, shards int) error {
-	if j.f == nil {
-		return nil
-	}
 	err := j.add(binary.LittleEndian.AppendUint32(append([]byte{recordSeal}, uuid[:]...), uint32(shards)))
 	return errors.Join(err, j.f.Sync())
 }
@@ -207,11 +222,10 @@ func (j *journal) close() error {
 	return err
 }
 
-// remove closes and removes the journal.
+// remove removes the journal and closes it, in this order, so that what is removed is locked; where systems refuse that, the other way round.
 func (j *journal) remove() error {
-	err := j.close()
-	if e := os.Remove(j.path); !errors.Is(e, fs.ErrNotExist) {
-		err = errors.Join(err, e)
+	if os.Remove(j.path) == nil {
+		return j.close()
 	}
-	return err
+	return errors.Join(j.close(), os.Remove(j.path))
 }

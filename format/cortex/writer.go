@@ -596,23 +596,37 @@ func (w *Writer) Close() error {
 	for _, s := range w.shards {
 		err = errors.Join(err, s.f.Close())
 	}
-	for i := len(w.shards) - 1; i >= 0 && err == nil; i-- {
-		if i == 0 && len(w.shards) > 1 { // the others' names must be on the disk before
-			for _, dir := range w.o.Dirs {
-				err = errors.Join(err, syncDir(dir))
-			}
-		}
-		if err == nil {
-			err = os.Rename(w.tempPath(i), w.finalPath(i, len(w.shards)))
-		}
-	}
 	if err == nil {
-		err = syncDir(w.dir(0))
+		err = w.rename()
 	}
 	if err != nil {
-		return err
+		return errors.Join(err, w.journal.close())
 	}
 	return w.journal.remove()
+}
+
+// rename gives the files their names. A set that has them already is no set from the moment when its first shard is gone.
+func (w *Writer) rename() error {
+	n := len(w.shards)
+	if n > 1 {
+		if err := os.Remove(w.finalPath(0, n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for i := 1; i < n; i++ {
+			if err := os.Rename(w.tempPath(i), w.finalPath(i, n)); err != nil {
+				return err
+			}
+		}
+		for _, dir := range w.o.Dirs { // before the first shard can be found
+			if err := syncDir(dir); err != nil {
+				return err
+			}
+		}
+	}
+	if err := os.Rename(w.tempPath(0), w.finalPath(0, n)); err != nil {
+		return err
+	}
+	return syncDir(w.dir(0))
 }
 
 var errClosed = errors.New("the cortex.Writer is closed")
@@ -730,9 +744,10 @@ func (w *Writer) Abort() error {
 	if errors.Is(w.err, errClosed) {
 		return nil
 	}
-	err := w.Suspend()
+	w.err = errClosed
+	var err error
 	for _, s := range w.shards {
-		err = errors.Join(err, os.Remove(s.temp))
+		err = errors.Join(err, s.f.Close(), os.Remove(s.temp))
 	}
 	return errors.Join(err, w.journal.remove())
 }
