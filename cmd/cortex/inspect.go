@@ -14,7 +14,7 @@ import (
 
 	"github.com/cortexsdr/cortex"
 	"github.com/cortexsdr/cortex/examples/tales"
-	"github.com/cortexsdr/cortex/format"
+	container "github.com/cortexsdr/cortex/format/cortex"
 	"github.com/cortexsdr/cortex/format/gguf"
 	"github.com/cortexsdr/cortex/loader"
 )
@@ -93,6 +93,9 @@ type tensorJSON struct {
 	Bytes  int64   `json:"bytes"`
 	Offset int64   `json:"offset"`
 	Part   int     `json:"part"`
+	// Product is the number of the product whose blocks hold this matrix too, from 0; its bytes are then this
+	// matrix's share of them, and offset and part those of the product's first block.
+	Product *int `json:"product,omitempty"`
 }
 
 type typeJSON struct {
@@ -177,21 +180,50 @@ func (f *inspectFlags) describe(src *loader.Source) *inspectJSON {
 		}
 		r.Metadata = append(r.Metadata, m)
 	}
-	byType := map[format.Type]int{} // index in r.Types
 	for _, t := range src.Tensors {
 		r.Tensors = append(r.Tensors, tensorJSON{Name: t.Name, Type: t.Type.String(), Shape: t.Shape, Bytes: t.Size, Offset: t.Offset, Part: t.Part})
+	}
+	for i, p := range src.Products {
+		r.Tensors = append(r.Tensors, matrices(i, p)...)
+	}
+	byType := map[string]int{} // index in r.Types
+	for _, t := range r.Tensors {
 		i, ok := byType[t.Type]
 		if !ok {
 			i = len(r.Types)
 			byType[t.Type] = i
-			r.Types = append(r.Types, typeJSON{Type: t.Type.String()})
+			r.Types = append(r.Types, typeJSON{Type: t.Type})
 		}
 		r.Types[i].Tensors++
-		r.Types[i].Values += t.Rows() * t.Shape[0]
-		r.Types[i].Bytes += t.Size
+		r.Types[i].Values += t.values()
+		r.Types[i].Bytes += t.Bytes
 	}
 	slices.SortStableFunc(r.Types, func(a, b typeJSON) int { return cmp.Compare(b.Bytes, a.Bytes) })
 	return r
+}
+
+// matrices lists the matrices of a product, which share its bytes by their groups of outputs.
+func matrices(number int, p container.Product) (list []tensorJSON) {
+	size, before := p.Size(), int64(0)
+	for i, m := range p.Matrices {
+		to := size / int64(p.Groups) * int64(p.FirstGroup(i+1)) // no overflow: a group has some bytes of each channel
+		if i == len(p.Matrices)-1 {
+			to = size
+		}
+		list = append(list, tensorJSON{Name: m.Name, Type: p.Type.String(), Shape: p.Shape(i), Bytes: to - before,
+			Offset: p.Pieces[0].Offset, Part: p.Pieces[0].Part, Product: &number})
+		before = to
+	}
+	return list
+}
+
+// values returns the number of values of the tensor.
+func (t tensorJSON) values() int64 {
+	n := int64(1)
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
 }
 
 // longArray is the most elements of an array that are shown unless all are asked

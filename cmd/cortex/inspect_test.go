@@ -95,6 +95,23 @@ func TestInspectAModelThatCannotRun(t *testing.T) {
 	require.Equal(t, "NaN", r.Metadata[1].Value)
 }
 
+func TestInspectContainer(t *testing.T) {
+	path := writeContainer(t)[0]
+	out := cortexOK(t, "inspect", path)
+	require.Regexp(t, `(?m)m-00001-of-00002\.cortex: cortex version 1\.0, [\d.]+ KiB$`, out)
+	require.Regexp(t, `(?m)^general\.architecture +string +"abacus"$`, out)
+	require.Regexp(t, `(?m)^beads +F32 +4 +16 B$`, out)
+	require.Regexp(t, `(?m)^wires +SDR8 +256 x 1000 +271\.0 KiB$`, out)
+	require.Regexp(t, `(?m)^SDR8 +2 +272\.38 K +288\.0 KiB$`, out)
+	var r inspectJSON
+	require.NoError(t, json.Unmarshal([]byte(cortexOK(t, "inspect", path, "--json")), &r))
+	require.Equal(t, "frame", r.Tensors[2].Name)
+	require.Equal(t, []int64{256, 64}, r.Tensors[2].Shape)
+	require.Zero(t, *r.Tensors[2].Product)
+	require.Nil(t, r.Tensors[0].Product)
+	require.Equal(t, r.Types[0].Bytes, r.Tensors[1].Bytes+r.Tensors[2].Bytes)
+}
+
 func TestInspectTooLittleMemory(t *testing.T) {
 	require.Contains(t, cortexOK(t, "inspect", "--memory", "1MiB"), "This model cannot be run: ")
 }
