@@ -53,3 +53,9 @@ func u16(b []byte) uint16 { return uint16(b[0]) | uint16(b[1])<<8 }
 func u32(b []byte) uint32 {
 	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
 }
+
+// Half returns the binary16 number nearest to f, ties to even.
+func Half(f float32) uint16 { return f32ToF16(f) }
+
+// HalfValue returns the value of a binary16 number.
+func HalfValue(h uint16) float32 { return f16ToF32(h) }

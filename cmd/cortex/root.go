@@ -41,7 +41,7 @@ and is used where no model is named.`,
 	root.PersistentFlags().BoolP("verbose", "v", false, "log what happens on stderr")
 	root.SetGlobalNormalizationFunc(flagName)
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.AddCommand(newRun(), newTokenize(), newInspect(), newVerify(), newPerplexity(), newQuality(), newBench(), newCalibrate(), newSynth(), newKernels(), newVersion())
+	root.AddCommand(newRun(), newTokenize(), newInspect(), newVerify(), newPerplexity(), newQuality(), newBench(), newConvert(), newCalibrate(), newSynth(), newKernels(), newVersion())
 	for _, c := range root.Commands() {
 		c.Flags().SortFlags = false
 		run := c.RunE

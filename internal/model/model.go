@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/cortexsdr/cortex/format"
+	"github.com/cortexsdr/cortex/format/gguf"
 	"github.com/cortexsdr/cortex/internal/plan"
 	"github.com/cortexsdr/cortex/internal/workers"
 	"github.com/cortexsdr/cortex/kernels"
@@ -71,6 +72,25 @@ const DefaultStreamBlock = 2 << 20
 
 // DefaultBatch is the number of prompt tokens that pass the model together.
 const DefaultBatch = 512
+
+// PlanOf returns the plan of a model whose tensors, all of them in rows, find
+// finds; fail makes the error for one that is missing or has the wrong shape.
+func PlanOf(meta *gguf.Metadata, find func(name string) (format.Tensor, bool), fail func(tensor, detail string) error) (*plan.Plan, error) {
+	t, ok := find(embedding)
+	if !ok || len(t.Shape) != 2 {
+		return nil, fail(embedding, "missing or no matrix")
+	}
+	cfg, err := readConfig(meta, int(t.Shape[1]))
+	if err != nil {
+		return nil, err
+	}
+	b := plan.NewBuilder(find, fail)
+	architectures[cfg.Arch](b, cfg)
+	return b.Plan()
+}
+
+// embedding is the tensor of the tokens' embeddings, in every architecture.
+const embedding = "token_embd.weight"
 
 // New builds the plan of a model and checks every tensor that it needs. No
 // weights are read and little memory is allocated before Start.

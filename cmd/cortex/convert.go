@@ -1,0 +1,312 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cortexsdr/cortex"
+	"github.com/cortexsdr/cortex/examples/tales"
+	"github.com/cortexsdr/cortex/format"
+	container "github.com/cortexsdr/cortex/format/cortex"
+	"github.com/cortexsdr/cortex/internal/convert"
+	"github.com/cortexsdr/cortex/internal/quant"
+	"github.com/cortexsdr/cortex/internal/sysmem"
+	"github.com/cortexsdr/cortex/loader"
+)
+
+// convertFlags are the flags of convert.
+type convertFlags struct {
+	typ, output, embedding string
+	bits                   float64
+	calibrate              string
+	tokens                 int
+	shards                 string
+	dirs                   []string
+	memory                 size
+	threads                int
+	force                  bool
+	status                 bool
+}
+
+// productTypes are the values of --type.
+var productTypes = map[string]struct {
+	kind, output quant.Kind
+	embedding    format.Type
+}{
+	"sdr4": {quant.SDR4, quant.SDR8, format.Q8_0},
+	"sdr8": {quant.SDR8, quant.SDR8, format.Q8_0},
+}
+
+func newConvert() *cobra.Command {
+	var f convertFlags
+	cmd := &cobra.Command{
+		Use:   "convert IN OUT" + container.Extension,
+		Short: "Convert a model into the channel-major container",
+		Long: `convert writes a model into a .cortex file, whose matrices lie channel after channel,
+so that --sparsity of the other commands can leave channels out. IN is a GGUF or .cortex
+file or a directory with a Hugging Face model (config.json, safetensors); "tales" is
+built in.
+
+The matrices get 4 or 8 bits per weight (--type), the output matrix 8 and the embedding
+8.5 unless other flags say otherwise; norms and biases get 16. With --calibrate, a
+text is run through the model first, and quantization then minimizes what the errors do to
+the results, not the errors themselves: worth it for sdr4. With --bits, the types are
+chosen so that all weights together take at most so many bits on average.
+
+A conversion that was interrupted, in whatever way, goes on where it stopped when it
+is started again with the same flags.`,
+		Example: `  cortex convert model-f16.gguf model.cortex
+  cortex convert model-f16.gguf model.cortex --calibrate text.txt --bits 4.9
+  cortex convert ./llama model.cortex --type sdr8 --shards 2 --dirs /disk1,/disk2`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return usagef("two arguments are needed: the model and the file to write")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0], args[1]) },
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&f.typ, "type", "sdr4", "`TYPE` of the matrices: sdr4 or sdr8")
+	fs.StringVar(&f.output, "output-type", "", "`TYPE` of the output matrix (default sdr8, with --bits that of the others)")
+	fs.StringVar(&f.embedding, "embedding-type", "", "`TYPE` of the embedding: q4_0, q5_0, q8_0 or f16 (default q8_0, with --bits q4_0)")
+	fs.Float64Var(&f.bits, "bits", 0, "most bits per weight `N`, of all weights together")
+	fs.StringVar(&f.calibrate, "calibrate", "", "calibrate with the text in `FILE`")
+	fs.IntVar(&f.tokens, "calibrate-tokens", 1<<16, "most tokens `N` of that text")
+	fs.StringVar(&f.shards, "shards", "", "write several files, `N` or of at most a size such as 4GiB")
+	fs.StringSliceVar(&f.dirs, "dirs", nil, "`DIRS` for the shards, in turn, separated by commas")
+	fs.Var(&f.memory, "memory", "most memory to use, such as 2GiB (default: half of what the machine has free)")
+	fs.IntVarP(&f.threads, "threads", "t", 0, "threads `N` (default: the processors that are granted)")
+	fs.BoolVar(&f.force, "force", false, "overwrite a file that exists")
+	fs.BoolVar(&f.status, "status", false, "show the status even if stderr is no terminal")
+	return cmd
+}
+
+// options returns what the flags ask for.
+func (f *convertFlags) options(cmd *cobra.Command) (o convert.Options, err error) {
+	t, ok := productTypes[strings.ToLower(f.typ)]
+	if !ok {
+		return o, usagef("--type is sdr4 or sdr8, not %q", f.typ)
+	}
+	o = convert.Options{Kind: t.kind, Output: t.output, Embedding: t.embedding, Bits: f.bits, Dirs: f.dirs}
+	if f.bits > 0 { // begin with the smallest
+		o.Output, o.Embedding = t.kind, format.Q4_0
+	}
+	if f.output != "" {
+		t, ok := productTypes[strings.ToLower(f.output)]
+		if !ok {
+			return o, usagef("--output-type is sdr4 or sdr8, not %q", f.output)
+		}
+		o.Output = t.kind
+	}
+	if f.embedding != "" {
+		if o.Embedding, err = format.ParseType(f.embedding); err != nil || !quant.CanRows(o.Embedding) {
+			return o, usagef("--embedding-type is q4_0, q5_0, q8_0 or f16, not %q", f.embedding)
+		}
+	}
+	switch n, err := strconv.Atoi(f.shards); {
+	case f.shards == "":
+	case err == nil && n >= 1:
+		o.Shards = n
+	default:
+		if o.ShardBytes, err = parseSize(f.shards); err != nil || o.ShardBytes <= 0 {
+			return o, usagef("--shards is a number of files or a size such as 4GiB, not %q", f.shards)
+		}
+	}
+	if f.bits < 0 || f.tokens < 1 || f.threads < 0 {
+		return o, usagef("--bits, --calibrate-tokens and --threads are positive numbers")
+	}
+	if o.Threads = f.threads; o.Threads == 0 {
+		o.Threads = sysmem.CPUs()
+	}
+	if o.Memory = int64(f.memory); o.Memory == 0 {
+		o.Memory = sysmem.Limit() / 2
+	}
+	return o, nil
+}
+
+func (f *convertFlags) run(cmd *cobra.Command, in, out string) (err error) {
+	o, err := f.options(cmd)
+	if err != nil {
+		return err
+	}
+	if !strings.HasSuffix(out, container.Extension) {
+		return usagef("the name of the file to write ends in %s, not %q", container.Extension, out)
+	}
+	if _, err := os.Stat(out); err == nil && !f.force {
+		return fmt.Errorf("%s exists, --force overwrites it", out)
+	}
+	src, err := f.source(in)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, src.Close()) }()
+	if o.Job, err = f.job(cmd, in, src); err != nil {
+		return err
+	}
+	scr := newScreen(cmd, f.status)
+	defer scr.End()
+	start := time.Now()
+	if f.calibrate != "" {
+		if o.Calibration, err = f.calibration(cmd, in, src, o, scr); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, o.Calibration.Close()) }()
+	}
+
+	begin, first := time.Now(), int64(-1)
+	o.Progress = func(p convert.Progress) {
+		if first < 0 {
+			first = p.Done // what an interrupted conversion had done counts for no speed
+		}
+		if p.Done == first {
+			return
+		}
+		left := time.Duration(float64(p.Total-p.Done) / float64(p.Done-first) * float64(time.Since(begin)))
+		scr.Status("%s: %.1f of %.1f million weights (%d %%), %s, %s in use", p.Stage, float64(p.Done)/1e6, float64(p.Total)/1e6,
+			100*p.Done/p.Total, timeLeft(left), cortex.FormatBytes(sysmem.Resident().Total()))
+	}
+	r, err := convert.Convert(cmd.Context(), src, out, o)
+	if err != nil {
+		return err
+	}
+	return f.report(scr, r, time.Since(start))
+}
+
+// source opens the model.
+func (f *convertFlags) source(in string) (convert.Source, error) {
+	m := modelFlags{path: in}
+	if !m.isBuiltin() {
+		src, err := convert.Open(in)
+		if err != nil {
+			return nil, fmt.Errorf("open %s: %w", in, err)
+		}
+		return src, nil
+	}
+	src, err := loader.FromBytes(tales.Name, tales.GGUF)
+	if err != nil {
+		return nil, err
+	}
+	return convert.FromLoader(src)
+}
+
+// job describes what the result depends on: the model's files as they are, the flags, the calibration text.
+func (f *convertFlags) job(cmd *cobra.Command, in string, src convert.Source) (string, error) {
+	var b strings.Builder
+	names := []string{in}
+	if info, err := os.Stat(in); err == nil && info.IsDir() {
+		if names, err = filepath.Glob(filepath.Join(in, "*")); err != nil {
+			return "", err
+		}
+	}
+	for _, t := range src.Tensors() {
+		fmt.Fprintf(&b, "%s %v %v %d %d %d\n", t.Name, t.Type, t.Shape, t.Part, t.Offset, t.Size)
+	}
+	if f.calibrate != "" {
+		names = append(names, f.calibrate)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // the built-in model
+		}
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&b, "%s %d %d\n", name, info.Size(), info.ModTime().UnixNano())
+	}
+	fmt.Fprintf(&b, "%s %s %s %v %d", f.typ, f.output, f.embedding, f.bits, f.tokens)
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(b.String()))), nil
+}
+
+// calibration runs the text through the model.
+func (f *convertFlags) calibration(cmd *cobra.Command, in string, src convert.Source, o convert.Options, scr *screen) (_ *convert.Calibration, err error) {
+	text, err := readFile(cmd, f.calibrate)
+	if err != nil {
+		return nil, err
+	}
+	c, err := convert.NewCalibration(src, o.Memory/2, o.Threads)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	if info, err := os.Stat(in); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s: a directory cannot be run; convert it to sdr8 first, and that with --calibrate", in)
+	}
+	mf := modelFlags{path: in, memory: size(max(o.Memory-c.Bytes(), 64<<20)), context: calibrationContext, batch: calibrationContext, threads: o.Threads, cacheType: cortex.KVF16.String()} // as by default
+	m, err := mf.open(cmd, scr)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	return c, f.observe(cmd.Context(), m, c, text, scr)
+}
+
+// calibrationContext is the length of the pieces of text that are run through the model, each after the token that begins a
+// text.
+const calibrationContext = 512
+
+func (f *convertFlags) observe(ctx context.Context, m *cortex.Model, c *convert.Calibration, text string, scr *screen) error {
+	ids := m.Tokenize(text, cortex.TokenizeOptions{})
+	if len(ids) == 0 {
+		return errors.New("the calibration text is empty")
+	}
+	ids = ids[:min(len(ids), f.tokens)]
+	s, err := m.NewSession()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	length := m.Plan().ContextLength
+	start := time.Now()
+	for at := 0; at < len(ids); {
+		var piece []int32
+		if bos, ok := m.BOS(); ok {
+			piece = append(piece, bos)
+		}
+		n := min(length-len(piece), len(ids)-at)
+		piece = append(piece, ids[at:at+n]...)
+		at += n
+		s.Truncate(0)
+		if err := s.Observe(ctx, piece, c.Add); err != nil {
+			return err
+		}
+		left := time.Duration(float64(len(ids)-at) / float64(at) * float64(time.Since(start)))
+		scr.Status("calibrating: %d of %d tokens, %s, %s in use", at, len(ids), timeLeft(left), cortex.FormatBytes(sysmem.Resident().Total()))
+	}
+	return nil
+}
+
+// report says what was written.
+func (f *convertFlags) report(scr *screen, r *convert.Result, took time.Duration) error {
+	scr.End()
+	type sum struct{ entries, weights, bytes int64 }
+	sums := map[string]sum{}
+	for _, e := range r.Entries {
+		s := sums[e.Type]
+		sums[e.Type] = sum{s.entries + 1, s.weights + e.Weights, s.bytes + e.Bytes}
+	}
+	for _, typ := range slices.Sorted(maps.Keys(sums)) {
+		s := sums[typ]
+		fmt.Fprintf(scr, "%-5s %4d entries, %10.3f million weights, %s\n", typ, s.entries, float64(s.weights)/1e6, cortex.FormatBytes(s.bytes))
+	}
+	_, err := fmt.Fprintf(scr, "%s: %s, %.3f bits per weight, in %.1f s\n", strings.Join(r.Paths, " "), cortex.FormatBytes(r.Bytes), r.Bits(), took.Seconds())
+	return err
+}

@@ -1,0 +1,106 @@
+package convert
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/cortexsdr/cortex/internal/plan"
+	"github.com/cortexsdr/cortex/internal/quant"
+	"github.com/cortexsdr/cortex/loader"
+)
+
+// Calibration holds the second moments of the inputs of a model's products, over a calibration text. It must be closed.
+type Calibration struct {
+	Tokens  int
+	Window  int // see quant.Moments
+	threads int
+	buf     *loader.Buffer
+	size    int64
+	moments map[string]*quant.Moments // by each of the product's matrices
+}
+
+// windows are the sizes of windows that are considered, the best first.
+var windows = []int{4096, 2048, 1024, 512, 256, 128}
+
+// NewCalibration returns a calibration of nothing yet, with the largest windows that fit into so much memory.
+func NewCalibration(src Source, memory int64, threads int) (*Calibration, error) {
+	p, _, err := planOf(src)
+	if err != nil {
+		return nil, err
+	}
+	c := &Calibration{threads: max(1, threads), moments: map[string]*quant.Moments{}}
+	for _, c.Window = range windows {
+		c.size = 0
+		for _, s := range p.Steps {
+			if isProduct(s) {
+				c.size += loader.SizeOf[float32](quant.MomentValues(int(s.W[0].Shape[0]), c.Window))
+			}
+		}
+		if c.size <= memory {
+			break
+		}
+	}
+	if c.size > memory {
+		return nil, fmt.Errorf("calibration needs %d bytes for second moments, %d are allowed", c.size, memory)
+	}
+	if c.buf, err = loader.NewBuffer(c.size); err != nil {
+		return nil, err
+	}
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if !isProduct(*s) {
+			continue
+		}
+		n := int(s.W[0].Shape[0])
+		m := quant.NewMoments(n, c.Window, loader.Take[float32](c.buf, quant.MomentValues(n, c.Window)))
+		for _, name := range s.Matrices() {
+			c.moments[name] = m
+		}
+	}
+	return c, nil
+}
+
+// isProduct reports whether a step multiplies matrices with its input.
+func isProduct(s plan.Step) bool { return s.Op == plan.MatMul || s.Op == plan.MatMulAdd }
+
+// Add adds inputs of the product of the named matrices, vectors one after the other.
+func (c *Calibration) Add(matrices []string, x []float32) {
+	if m := c.moments[matrices[0]]; m != nil {
+		parallel(c.threads, func(i int) { m.Add(x, i, c.threads) })
+	}
+}
+
+// Close frees the memory.
+func (c *Calibration) Close() error {
+	c.moments = nil
+	return c.buf.Close()
+}
+
+// of returns the moments of a product's input of n channels, or nil if there are none.
+func (c *Calibration) of(matrix string, n int) *quant.Moments {
+	if c == nil {
+		return nil
+	}
+	m := c.moments[matrix]
+	if m == nil || m.Channels != n || m.Tokens == 0 {
+		return nil
+	}
+	return m
+}
+
+// Bytes returns how much memory the calibration takes.
+func (c *Calibration) Bytes() int64 {
+	if c == nil {
+		return 0
+	}
+	return c.size
+}
+
+// parallel calls f(0) to f(n-1) at once.
+func parallel(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { f(i) })
+	}
+	wg.Wait()
+}

@@ -1,0 +1,291 @@
+package convert
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cortexsdr/cortex/format"
+	container "github.com/cortexsdr/cortex/format/cortex"
+	"github.com/cortexsdr/cortex/internal/quant"
+	"github.com/cortexsdr/cortex/loader"
+)
+
+// A product is made group by group: some rows of a matrix, all of them contiguous in most sources, are read, turned into
+// channels and quantized, and every channel's group is put at its place in the product's blocks, which are then written. The
+// blocks are in memory meanwhile; where that is not enough for all of them, the groups are quantized once for each part of
+// the blocks.
+
+// writeProduct writes a product, or what is left of it.
+func (c *conversion) writeProduct(e *entry) error {
+	q, err := c.newQuantizer(e)
+	if err != nil {
+		return err
+	}
+	defer q.close()
+	matrices := make([]container.Matrix, len(e.matrices))
+	for i, t := range e.matrices {
+		matrices[i] = container.Matrix{Name: t.Name, Outputs: int(t.Rows())}
+	}
+	p := container.Product{Matrices: matrices, Type: kinds[e.kind], Channels: e.channels()}
+	p.BlockChannels = container.DefaultBlockChannels(p.Channels, q.groups)
+	if e.kind == quant.SDR4 {
+		p.Table = q.table
+	}
+	w, err := c.w.AddProduct(p)
+	if err != nil {
+		return err
+	}
+	most := max(c.o.Memory-q.memory(), 1)
+	before := c.done
+	for w.Next() < p.Channels {
+		from := w.Next()
+		to, size := from, int64(0)
+		for to < p.Channels {
+			n := min(p.BlockChannels, p.Channels-to)
+			block := container.NewLayout(n, q.groups).Size
+			if to > from && size+block > most {
+				break
+			}
+			to, size = to+n, size+block
+		}
+		if err := c.writeChannels(q, w, p.BlockChannels, from, to, size); err != nil {
+			return err
+		}
+		c.done = before + e.weights()*int64(to)/int64(p.Channels)
+		c.tell()
+	}
+	c.done = before + e.weights()
+	return nil
+}
+
+// writeChannels makes and writes the blocks of the channels from up to to, which take size bytes.
+func (c *conversion) writeChannels(q *quantizer, w *container.ProductWriter, blockChannels, from, to int, size int64) error {
+	buf, err := loader.NewBuffer(size)
+	if err != nil {
+		return err
+	}
+	defer buf.Close()
+	memory := loader.Take[byte](buf, int(size))
+	var blocks []block
+	for at := from; at < to; at += blockChannels {
+		l := container.NewLayout(min(blockChannels, to-at), q.groups)
+		blocks = append(blocks, block{l, memory[:l.Size]})
+		memory = memory[l.Size:]
+	}
+	share := q.e.weights() * int64(to-from) / int64(q.e.channels()) / int64(q.groups)
+	err = q.run(from, to, func(group int) func(int, *[quant.GroupBytes]byte, uint16) {
+		return func(channel int, values *[quant.GroupBytes]byte, scale uint16) {
+			if channel < from || channel >= to {
+				return
+			}
+			b := &blocks[(channel-from)/blockChannels]
+			at := (channel-from)%blockChannels*q.groups + group
+			binary.LittleEndian.PutUint16(b.data[2*at:], scale)
+			copy(b.data[b.Values+int64(at)*quant.GroupBytes:], values[:])
+		}
+	}, func() { c.done += share; c.tell() })
+	if err != nil {
+		return err
+	}
+	for _, b := range blocks {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		if err := w.WriteBlock(b.data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// block is a block in memory.
+type block struct {
+	container.Layout
+	data []byte
+}
+
+// quantizer quantizes the groups of a product.
+type quantizer struct {
+	c        *conversion
+	e        *entry
+	kind     quant.Kind
+	groups   int
+	table    quant.Table
+	feedback *quant.Feedback
+	buf      *loader.Buffer
+	workers  []quantizerWork
+}
+
+// quantizerWork is the memory of a worker.
+type quantizerWork struct {
+	rows, slab []float32
+	raw        []byte
+	encoder    *quant.Encoder
+}
+
+// newQuantizer prepares the quantization of a product. It must be closed.
+func (c *conversion) newQuantizer(e *entry) (_ *quantizer, err error) {
+	q := &quantizer{c: c, e: e, kind: e.kind, groups: e.groups(e.kind), table: quant.Default}
+	n, group := e.channels(), e.kind.Group()
+	moments := c.o.Calibration.of(e.matrices[0].Name, n)
+	size := int64(c.o.Threads) * 2 * loader.SizeOf[float32](n*group)
+	if moments != nil {
+		size += loader.SizeOf[float32](moments.Values())
+	}
+	if q.buf, err = loader.NewBuffer(size); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			q.close()
+		}
+	}()
+	for range c.o.Threads {
+		q.workers = append(q.workers, quantizerWork{rows: loader.Take[float32](q.buf, n*group), slab: loader.Take[float32](q.buf, n*group)})
+	}
+	if moments != nil {
+		if q.feedback, err = quant.NewFeedback(moments, loader.Take[float32](q.buf, moments.Values())); err != nil {
+			return nil, err
+		}
+	}
+	if e.kind == quant.SDR4 {
+		if q.table, err = q.fit(); err != nil {
+			return nil, err
+		}
+	}
+	for i := range q.workers {
+		q.workers[i].encoder = quant.NewEncoder(e.kind, q.table)
+	}
+	return q, nil
+}
+
+func (q *quantizer) close() error { return q.buf.Close() }
+
+// memory returns how much is taken besides the blocks.
+func (q *quantizer) memory() int64 {
+	n := int64(q.e.channels()) * int64(q.kind.Group())
+	return int64(q.c.o.Threads)*(2*4+4)*n + 4*int64(q.feedback.Values()) + q.c.o.Calibration.Bytes() + fixedMemory
+}
+
+// fixedMemory is what the program takes whatever it converts: code, stacks, metadata, garbage.
+const fixedMemory = 96 << 20
+
+// fitGroups is how many groups of how many outputs a table is fitted to.
+const (
+	fitSlabs  = 8
+	fitGroups = 1024
+)
+
+// fit returns a table for the product's weights, from a sample of them.
+func (q *quantizer) fit() (quant.Table, error) {
+	n, size := q.e.channels(), q.kind.Group()
+	var sample []float32
+	w := &q.workers[0]
+	slabs := min(fitSlabs, q.groups)
+	for i := range slabs {
+		if err := q.read(w, i*q.groups/slabs); err != nil {
+			return quant.Table{}, err
+		}
+		take := min(n, fitGroups/slabs)
+		for j := range take {
+			sample = append(sample, w.slab[j*n/take*size:][:size]...)
+		}
+	}
+	return quant.Fit(sample), nil
+}
+
+// run quantizes all groups, as far as they belong to the channels from up to to. put is called once for each group and returns
+// what takes its values; both are called on several goroutines, and done is not, after each group.
+func (q *quantizer) run(from, to int, put func(group int) func(int, *[quant.GroupBytes]byte, uint16), done func()) error {
+	var next atomic.Int64
+	var mu sync.Mutex
+	var failed error
+	var wg sync.WaitGroup
+	size := q.kind.Group()
+	for i := range q.workers {
+		wg.Go(func() {
+			w := &q.workers[i]
+			for {
+				group := int(next.Add(1)) - 1
+				if group >= q.groups {
+					return
+				}
+				err := q.c.ctx.Err()
+				if err == nil {
+					err = q.read(w, group)
+				}
+				if err == nil {
+					take := put(group)
+					if q.feedback != nil {
+						w.encoder.Slab(w.slab, q.feedback, take)
+					} else {
+						w.encoder.Slab(w.slab[from*size:to*size], nil, func(j int, v *[quant.GroupBytes]byte, d uint16) { take(from+j, v, d) })
+					}
+				}
+				mu.Lock()
+				if err != nil {
+					failed = errors.Join(failed, err)
+					next.Store(int64(q.groups))
+				} else {
+					done()
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return failed
+}
+
+// read reads the rows of a group and turns them into channels, in w.slab. Outputs that the matrix does not have are 0.
+func (q *quantizer) read(w *quantizerWork, group int) (err error) {
+	size, n := q.kind.Group(), q.e.channels()
+	at := 0
+	for group >= q.kind.Groups(int(q.e.matrices[at].Rows())) {
+		group -= q.kind.Groups(int(q.e.matrices[at].Rows()))
+		at++
+	}
+	t := q.e.matrices[at]
+	first := group * size
+	rows := min(size, int(t.Rows())-first)
+	if w.raw, err = q.c.src.ReadRows(w.rows[:rows*n], t, first, first+rows, w.raw); err != nil {
+		return err
+	}
+	clear(w.rows[rows*n : size*n])
+	if bad := transpose(w.slab, w.rows, size, n); bad {
+		return notFinite(q.c.src, t, w.rows[:rows*n], first)
+	}
+	return nil
+}
+
+// notFinite returns the error that names a value that is no finite number.
+func notFinite(src Source, t format.Tensor, values []float32, row int) error {
+	n := int(t.Shape[0])
+	for i, v := range values {
+		if v-v != 0 {
+			return &format.Error{File: src.Name(), Tensor: t.Name, Offset: t.Offset, Err: format.ErrFormat,
+				Detail: fmt.Sprintf("the weight of output %d and input %d is %v", row+i/n, i%n, v)}
+		}
+	}
+	return nil
+}
+
+// transpose turns rows of n values into dst, [n][rows], and reports whether any is not finite. rows is a multiple of 8.
+func transpose(dst, src []float32, rows, n int) bool {
+	var odd float32
+	for r := 0; r < rows; r += 8 {
+		a, b, c, d := src[r*n:][:n], src[(r+1)*n:][:n], src[(r+2)*n:][:n], src[(r+3)*n:][:n]
+		e, f, g, h := src[(r+4)*n:][:n], src[(r+5)*n:][:n], src[(r+6)*n:][:n], src[(r+7)*n:][:n]
+		for j := range a {
+			to := dst[j*rows+r:][:8]
+			to[0], to[1], to[2], to[3] = a[j], b[j], c[j], d[j]
+			to[4], to[5], to[6], to[7] = e[j], f[j], g[j], h[j]
+			// 0 unless one of them is not finite.
+			odd += (a[j] - a[j]) + (b[j] - b[j]) + (c[j] - c[j]) + (d[j] - d[j]) + (e[j] - e[j]) + (f[j] - f[j]) + (g[j] - g[j]) + (h[j] - h[j])
+		}
+	}
+	return odd != 0
+}
