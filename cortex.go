@@ -90,11 +90,17 @@ func Open(path string, o *Options) (*Model, error) {
 	if err != nil {
 		return nil, fileError("open", path, err)
 	}
+	opened := false
+	defer func() { // also when the caller's Progress panics
+		if !opened {
+			src.Close()
+		}
+	}()
 	m, err := open(src, o)
 	if err != nil {
-		src.Close()
 		return nil, fileError("open", path, err)
 	}
+	opened = true
 	return m, nil
 }
 
@@ -137,7 +143,11 @@ func open(src *loader.Source, opt *Options) (*Model, error) {
 	}
 
 	if err := m.start(o.Threads, openProgress(o.Progress)); err != nil {
-		return nil, errors.Join(err, m.Close())
+		return nil, err
+	}
+	if m.plan.Streamed && o.Logger != nil {
+		o.Logger.Info("disk measured", "model", src.Name(), "bytes per second", int64(m.plan.Disk.BytesPerSecond),
+			"request", m.plan.Disk.Request, "readers", m.plan.Disk.Readers, "per token", m.plan.Forecast(0).Token)
 	}
 	if m.draft != nil {
 		if err := m.draft.start(o.Threads, nil); err != nil {
@@ -147,10 +157,33 @@ func open(src *loader.Source, opt *Options) (*Model, error) {
 	return m, nil
 }
 
-// start makes the model ready to run.
-func (m *Model) start(threads int, progress func(done, total int64)) error {
+// start makes the model ready to run. Where that fails, or the caller's Progress panics, nothing is left but the source.
+func (m *Model) start(threads int, progress func(done, total int64)) (err error) {
 	m.pool = workers.New(threads, m.model.Ahead)
-	return m.model.Start(m.pool, progress)
+	started := false
+	defer func() {
+		if !started {
+			err = errors.Join(err, m.Close())
+		}
+	}()
+	if err := m.model.Start(m.pool, progress); err != nil {
+		return err
+	}
+	if m.model.Streamed() {
+		if err := m.measure(); err != nil {
+			return err
+		}
+	}
+	started = true
+	return nil
+}
+
+// measure adds to the plan how fast the disk and the kernels are.
+func (m *Model) measure() error {
+	r, err := m.model.Measure()
+	m.plan.Disk = Disk(m.model.Disk())
+	m.plan.MemoryBytesPerSecond, m.plan.PromptTokensPerSecond = r.Memory, r.Prompt
+	return err
 }
 
 // openProgress adapts the caller's progress function to the loader's.
@@ -194,6 +227,12 @@ func (m *Model) layOut(o Options) error {
 	m.plan.Layers = m.model.Layers
 	m.plan.Steps = len(m.model.Plan.Steps)
 	m.plan.BytesPerToken = m.model.Plan.BytesPerPass(1)
+	m.plan.KVBytesPerToken = m.model.KVBytes(minContext, model.KVType(m.kvType)) / minContext
+	if m.plan.Streamed {
+		m.plan.HalfLimit = m.plan.Total() - m.plan.weightBytes() + m.model.MemoryToStream(m.plan.StreamedPerToken/2, ringBytes, context)
+	}
+	m.plan.MappedLimit = m.plan.Total() - m.plan.weightBytes() + m.model.Layout.Mapped -
+		o.sessions()*(m.aheadBytes(context, m.drafts())-m.aheadBytes(context, m.draftsIf(false)))
 	return nil
 }
 
@@ -296,7 +335,7 @@ func (m *Model) fixedBytes(threads int) (n int64) {
 
 // sessionBytes is what a session holds: its KV cache, logits, and what drafting takes.
 func (m *Model) sessionBytes(context int) int64 {
-	n := m.model.KVBytes(context, model.KVType(m.kvType)) + m.aheadBytes(context)
+	n := m.model.KVBytes(context, model.KVType(m.kvType)) + m.aheadBytes(context, m.drafts())
 	if m.draft != nil {
 		n += m.draft.sessionBytes(context) + 4*int64(m.model.Vocab)
 	}
@@ -389,10 +428,14 @@ func (m *Model) Stats() Stats {
 		AcceptedTokens:  m.stats.acceptedTokens.Load(),
 		BytesRead:       m.model.BytesRead(),
 		BytesStreamed:   m.model.BytesStreamed(),
+		DiskTime:        m.model.DiskTime(),
 		MemoryUsed:      m.budget.Used(),
 		MemoryPeak:      m.budget.Peak(),
 		MemoryLimit:     m.budget.Limit(),
 		Resident:        sysmem.Resident().Total(),
+	}
+	for _, it := range m.budget.Items() {
+		st.Memory = append(st.Memory, MemoryItem(it))
 	}
 	m.mu.Lock()
 	st.Sessions = len(m.sessions)

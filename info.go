@@ -100,6 +100,8 @@ type Stats struct {
 	AcceptedTokens  int64         // of these, what it then said itself
 	BytesRead       int64         // of weights that the kernels went through
 	BytesStreamed   int64         // of weights that were read from the file since they have no room, ahead of their use
+	DiskTime        time.Duration // with at least one of these reads in flight
+	Memory          []MemoryItem  // what MemoryUsed is made of
 	MemoryUsed      int64         // reserved of MemoryLimit now
 	MemoryPeak      int64         // most that was ever reserved
 	MemoryLimit     int64
@@ -123,6 +125,9 @@ func (s Stats) TokensPerPass() float64 {
 func (s Stats) AcceptanceRate() float64 {
 	return float64(s.AcceptedTokens) / float64(max(s.DraftedTokens, 1))
 }
+
+// DiskRate returns the bytes streamed per second of DiskTime.
+func (s Stats) DiskRate() float64 { return rate(s.BytesStreamed, s.DiskTime) }
 
 func rate(n int64, d time.Duration) float64 {
 	if d <= 0 {
@@ -155,6 +160,21 @@ type Plan struct {
 	PinnedBytes      int64 // weights that stay in memory
 	RingBytes        int64 // buffers through which the others pass
 	StreamedPerToken int64 // at most read from the file for one generated token, in whole pages
+	Disk             Disk  // how the file is read; measured by Open and Measure, not by Inspect
+
+	// What forecasts are made of: see Forecast.
+	HalfLimit             int64   // the smallest MemoryLimit with which half as much is streamed, with this context and batch
+	MappedLimit           int64   // likewise, nothing
+	KVBytesPerToken       int64   // of keys and values, for one token of the context
+	MemoryBytesPerSecond  float64 // of weights in memory that kernels go through for a token; 0 if not measured
+	PromptTokensPerSecond float64 // of a long prompt, if all weights were in memory; 0 if not measured
+}
+
+// Disk says how fast the file of a streamed model is read, and how.
+type Disk struct {
+	BytesPerSecond float64 // of direct reads as streaming does them, while the model was opened
+	Request        int64   // most bytes of a request
+	Readers        int     // requests in flight
 }
 
 // Total returns the bytes of all parts of the layout.

@@ -3,6 +3,7 @@ package cortex
 import (
 	"errors"
 
+	"github.com/cortexsdr/cortex/internal/model"
 	"github.com/cortexsdr/cortex/internal/sysmem"
 	"github.com/cortexsdr/cortex/internal/tokenizer"
 	"github.com/cortexsdr/cortex/loader"
@@ -38,6 +39,45 @@ func inspect(src *loader.Source, name string, o *Options) (Info, Plan, error) {
 		return Info{}, Plan{}, fileError("inspect", name, err)
 	}
 	return m.info, m.plan, nil
+}
+
+// Measure is [Inspect] that also finds out how fast the disk and the kernels are, so that [Plan.Forecast] can say
+// what to expect. It reads some hundred MiB of the weights and takes a second or two, and no more memory than the
+// limit. Errors are those of [Open].
+func Measure(path string, o *Options) (Info, Plan, error) {
+	src, err := loader.Open(path)
+	if err != nil {
+		return Info{}, Plan{}, fileError("measure", path, err)
+	}
+	m, err := measure(src, o)
+	if err = errors.Join(err, src.Close()); err != nil {
+		return Info{}, Plan{}, fileError("measure", path, err)
+	}
+	return m.info, m.plan, nil
+}
+
+// sampleBytes is how many bytes of weights are measured with: more than caches hold.
+const sampleBytes = 192 << 20
+
+// measure opens the model with a sample of the weights in memory, as if it were streamed in any case.
+func measure(src *loader.Source, opt *Options) (*Model, error) {
+	m, o, err := prepare(src, opt)
+	if err != nil {
+		return nil, err
+	}
+	room := m.plan.MemoryLimit - m.plan.Total() + m.plan.weightBytes()
+	m.model, err = model.New(src, model.Options{Vocab: m.tok.VocabSize(), Batch: m.plan.BatchSize, StreamBlock: model.DefaultStreamBlock})
+	if err != nil {
+		return nil, err
+	}
+	if room < m.model.Layout.Weights {
+		return m, nil // a small model that fits, and would not have room for a ring
+	}
+	m.model.Stream(min(room, m.model.Layout.Fair+sampleBytes), ringBytes, m.plan.ContextLength)
+	if err := m.start(o.Threads, nil); err != nil {
+		return nil, err
+	}
+	return m, m.Close()
 }
 
 // reserveShare is the share of the free memory that is left to the rest of the

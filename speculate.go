@@ -58,25 +58,28 @@ func (d *draft) judge(text []int32, from int) (right int, wrong bool) {
 }
 
 // drafts returns how many tokens are drafted for a pass at most.
-func (m *Model) drafts() int {
+func (m *Model) drafts() int { return m.draftsIf(m.model.Streamed()) }
+
+// draftsIf returns how many it is, or would be, if the model is streamed or not.
+func (m *Model) draftsIf(streamed bool) int {
 	n := m.speculate
-	if n == 0 && (m.model.Streamed() || m.draft != nil) {
+	if n == 0 && (streamed || m.draft != nil) {
 		n = MaxSpeculate
 	}
 	return max(0, min(n, m.model.Batch()-1))
 }
 
-// aheadBytes is the memory of a session's ahead.
-func (m *Model) aheadBytes(context int) int64 {
-	n := loader.SizeOf[float32]((1 + m.drafts()) * m.model.Vocab)
-	if m.drafts() > 0 {
+// aheadBytes is the memory of a session's ahead that drafts so many tokens.
+func (m *Model) aheadBytes(context, drafts int) int64 {
+	n := loader.SizeOf[float32]((1 + drafts) * m.model.Vocab)
+	if drafts > 0 {
 		n += loader.SizeOf[int32](speculate.Cells(context))
 	}
 	return n
 }
 
 func (m *Model) newAhead(context int) (a ahead, err error) {
-	if a.buf, err = loader.NewBuffer(m.aheadBytes(context)); err != nil {
+	if a.buf, err = loader.NewBuffer(m.aheadBytes(context, m.drafts())); err != nil {
 		return a, fmt.Errorf("logits: %w", err)
 	}
 	a.most = m.drafts()

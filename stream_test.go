@@ -177,3 +177,77 @@ func TestBytesAreNotStreamed(t *testing.T) {
 	var e *cortex.MemoryError
 	require.True(t, errors.As(err, &e) && e.Need > int64(len(data)), "%v", err)
 }
+
+// A Progress that panics leaves neither goroutines nor memory behind, wherever it is called from: goleak looks.
+func TestProgressPanics(t *testing.T) {
+	path := larger(t, false, 1)
+	o := cortex.Options{Threads: 2, ContextLength: 256, BatchSize: 32, Progress: func(cortex.Progress) { panic("enough") }}
+	_, mapped, err := cortex.Inspect(path, &o)
+	require.NoError(t, err)
+	limit := (least(t, path, o) + mapped.Total()) / 2
+	for _, limit := range []int64{limit, 1 << 30} {
+		o.MemoryLimit = limit
+		require.PanicsWithValue(t, "enough", func() { _, _ = cortex.Open(path, &o) })
+	}
+
+	o.Progress, o.MemoryLimit = nil, limit
+	m, err := cortex.Open(path, &o)
+	require.NoError(t, err)
+	want := generate(t, m, 3)
+	require.PanicsWithValue(t, "enough", func() {
+		for range m.Generate(context.Background(), "once upon a time", &cortex.GenerateOptions{Progress: func(cortex.Progress) { panic("enough") }}) {
+		}
+	})
+	require.Equal(t, want, generate(t, m, 3))
+	require.NoError(t, m.Close())
+}
+
+// The forecast adds up, and what it says would help does.
+func TestForecast(t *testing.T) {
+	path := larger(t, false, 1)
+	o := cortex.Options{Threads: 2, ContextLength: 256, BatchSize: 32}
+	o.MemoryLimit = least(t, path, o) + 1<<20
+	_, p, err := cortex.Measure(path, &o)
+	require.NoError(t, err)
+	require.True(t, p.Streamed)
+	require.Positive(t, p.Disk.BytesPerSecond)
+	require.Positive(t, p.Disk.Readers)
+	require.Positive(t, p.MemoryBytesPerSecond)
+	require.Positive(t, p.PromptTokensPerSecond)
+	_, inspected, err := cortex.Inspect(path, &o)
+	require.NoError(t, err)
+	require.Equal(t, inspected.Memory, p.Memory, "measuring does not change the layout")
+	m, err := cortex.Open(path, &o)
+	require.NoError(t, err)
+	require.Positive(t, m.Plan().Disk.BytesPerSecond)
+	require.NoError(t, m.Close())
+
+	p.Disk.BytesPerSecond, p.MemoryBytesPerSecond, p.PromptTokensPerSecond = 1e6, 1e9, 1000
+	f := p.Forecast(40)
+	require.InEpsilon(t, float64(p.StreamedPerToken)/1e6, f.Token.Seconds(), 1e-6)
+	require.Equal(t, f.Token, f.Disk)
+	require.InEpsilon(t, float64(p.BytesPerToken+40*p.KVBytesPerToken)/1e9, f.Compute.Seconds(), 1e-6)
+	require.Equal(t, 2*f.Token, f.Prompt, "two batches, each of which waits for the disk")
+	with := func(limit int64) cortex.Plan {
+		o.MemoryLimit = limit
+		_, p, err := cortex.Inspect(path, &o)
+		require.NoError(t, err)
+		return p
+	}
+	for _, a := range f.Advice {
+		switch a.What {
+		case "twice as fast":
+			require.InDelta(t, f.Token.Seconds()/2, a.Token.Seconds(), 1e-3)
+			require.LessOrEqual(t, with(a.MemoryLimit).StreamedPerToken, p.StreamedPerToken/2+64<<10)
+			require.Greater(t, with(a.MemoryLimit-64<<10).StreamedPerToken, p.StreamedPerToken/2)
+		case "nothing is streamed":
+			require.False(t, with(a.MemoryLimit).Streamed)
+			require.True(t, with(a.MemoryLimit-1).Streamed)
+		}
+	}
+	require.Contains(t, f.String(), "nothing is streamed")
+
+	p.Disk.BytesPerSecond = 1e12 // the processors decide
+	require.Equal(t, p.Forecast(0).Compute, p.Forecast(0).Token)
+	require.Zero(t, inspected.Forecast(10).Token, "nothing was measured")
+}

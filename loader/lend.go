@@ -37,7 +37,7 @@ func (s *Stream) Unlend() error {
 	case len(s.lent) == 0:
 		return nil
 	}
-	if err := s.readPins(s.lent, nil); err != nil {
+	if err := s.readPins(s.lent); err != nil {
 		return err
 	}
 	for _, b := range s.lent {

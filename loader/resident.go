@@ -1,9 +1,11 @@
 package loader
 
 import (
+	"cmp"
 	"fmt"
 	"hash/crc32"
 	"runtime"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cortexsdr/cortex/format"
@@ -130,38 +132,48 @@ func (r *Resident) Warm(progress func(done, total int64)) error {
 		}
 	}
 
-	var (
-		next    atomic.Int64
-		warmed  = make(chan int64)
-		ended   = make(chan error)
-		running = min(warmers, runtime.GOMAXPROCS(0), len(chunks))
-		failure error
-	)
-	for range running {
-		go func() {
-			ended <- r.src.Protect(func() error {
+	type result struct {
+		bytes int64
+		err   error
+	}
+	var next atomic.Int64
+	var running sync.WaitGroup
+	results := make(chan result)
+	for range min(warmers, runtime.GOMAXPROCS(0), len(chunks)) {
+		running.Go(func() {
+			err := r.src.Protect(func() error {
 				for i := next.Add(1) - 1; i < int64(len(chunks)); i = next.Add(1) - 1 {
 					if r.src.Mapped() {
 						populate(chunks[i])
 					}
-					warmed <- int64(len(chunks[i]))
+					results <- result{bytes: int64(len(chunks[i]))}
 				}
 				return nil
 			})
-		}()
-	}
-	for running > 0 {
-		select {
-		case n := <-warmed:
-			done += n
-			progress(done, total)
-		case err := <-ended:
-			running--
-			if err != nil && failure == nil {
-				failure = err
-				next.Store(int64(len(chunks))) // the others need not go on
+			if err != nil {
+				results <- result{err: err}
 			}
+		})
+	}
+	go func() {
+		running.Wait()
+		close(results)
+	}()
+	stop := func() { next.Store(int64(len(chunks))) }
+	defer func() { // progress may panic, and no goroutine must be left behind
+		stop()
+		for range results {
 		}
+	}()
+	var failure error
+	for res := range results {
+		if res.err != nil {
+			stop()
+			failure = cmp.Or(failure, res.err)
+			continue
+		}
+		done += res.bytes
+		progress(done, total)
 	}
 	return failure
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 )
 
@@ -37,20 +38,26 @@ type Stream struct {
 
 	blockBytes, rowBytes atomic.Int64 // read so far
 
+	disk    Disk    // what Warm has found
+	reading reading // how the ring is filled
+
 	readers sync.WaitGroup
 
 	mu     sync.Mutex
-	room   sync.Cond // a slot is free, or reading goes on after a pause
-	ready  sync.Cond // a read has ended
-	slots  []slot    // read n goes to slot n % len(slots)
-	pos    int       // index in cycle of the next block that is read
-	asked  repeat    // by the last call of Repeat
-	todo   repeat    // of the walk that is being read
-	next   int       // the number of the next read
-	taken  int       // of the next one that is acquired
-	freed  int       // of the next one that is released
-	busy   int       // reads in flight
-	paused bool      // no read is to begin
+	room   sync.Cond     // a slot is free, or reading goes on after a pause
+	ready  sync.Cond     // a read has ended
+	slots  []slot        // read n goes to slot n % len(slots)
+	pos    int           // index in cycle of the next block that is read
+	asked  repeat        // by the last call of Repeat
+	todo   repeat        // of the walk that is being read
+	next   int           // the number of the next read
+	at     int64         // where in its span the next request begins
+	taken  int           // of the next one that is acquired
+	freed  int           // of the next one that is released
+	busy   int           // requests in flight
+	since  time.Time     // when the first of them was made, after a time without any
+	worked time.Duration // time with requests in flight, before since
+	paused bool          // no read is to begin
 	closed bool
 }
 
@@ -60,13 +67,10 @@ type repeat struct{ from, times int }
 type slot struct {
 	mem   []byte
 	block int   // what it is for, where its read has begun
+	left  int64 // bytes of it that have not been read
 	done  bool  // it has been read, or
 	err   error // that failed
 }
-
-// streamReaders is the number of reads in flight: enough to keep a fast disk at
-// work while one of them is being handed over.
-const streamReaders = 4
 
 // NewStream returns a loader for the given blocks of src, which must be mapped,
 // named in the order in which they will be acquired, with a layout of
@@ -119,76 +123,24 @@ func (e Extent) compare(o Extent) int {
 	return cmp.Or(cmp.Compare(e.Part, o.Part), cmp.Compare(e.Offset, o.Offset))
 }
 
-// Warm reads the pinned blocks, calls progress (which may be nil) with the bytes
-// done and the bytes in all, and then has the ring filled.
-func (s *Stream) Warm(progress func(done, total int64)) error {
-	if err := s.readPins(s.pinned, progress); err != nil {
-		return err
-	}
-	if len(s.cycle) > 0 {
-		for range min(streamReaders, len(s.slots)) {
-			s.readers.Go(s.readAhead)
-		}
-	}
-	return nil
-}
-
-// readPins reads blocks to their places, and tells progress, which may be nil.
-func (s *Stream) readPins(blocks []int, progress func(done, total int64)) error {
-	if progress == nil {
-		progress = func(done, total int64) {}
-	}
-	var total int64
-	for _, b := range blocks {
-		total += int64(len(s.pins[b]))
-	}
-	type result struct {
-		bytes int64
-		err   error
-	}
-	results := make(chan result)
-	var next atomic.Int64
-	var failed atomic.Bool
-	var readers sync.WaitGroup
-	for range streamReaders {
-		readers.Go(func() {
-			for !failed.Load() {
-				i := int(next.Add(1)) - 1
-				if i >= len(blocks) {
-					return
-				}
-				b := blocks[i]
-				err := s.read(s.order[b], s.pins[b])
-				results <- result{int64(len(s.pins[b])), err}
-			}
-		})
-	}
-	go func() {
-		readers.Wait()
-		close(results)
-	}()
-	var done int64
-	var first error
-	for r := range results {
-		if r.err != nil {
-			failed.Store(true)
-			first = cmp.Or(first, r.err)
-			continue
-		}
-		done += r.bytes
-		progress(done, total)
-	}
-	return first
-}
-
 // read reads the span of a block, or of a row, to the front of mem.
 func (s *Stream) read(e Extent, mem []byte) error {
-	from, size := e.span()
-	n, err := s.files[e.Part].read(mem[:size], from, int(e.Offset+e.Size-from))
-	if err != nil {
-		return s.src.errorAt(e.Part, max(e.Offset, from+int64(n)), err)
+	_, size := e.span()
+	if err := s.readPiece(e, mem, 0, size); err != nil {
+		return err
 	}
 	return s.src.Check(e, e.of(mem))
+}
+
+// readPiece reads size bytes of the span from byte at on, to the same place in mem.
+func (s *Stream) readPiece(e Extent, mem []byte, at, size int64) error {
+	from, _ := e.span()
+	need := min(size, e.Offset+e.Size-from-at) // the last page may be cut off by the end of the file
+	n, err := s.files[e.Part].read(mem[at:at+size], from+at, int(need))
+	if err != nil {
+		return s.src.errorAt(e.Part, max(e.Offset, from+at+int64(n)), err)
+	}
+	return nil
 }
 
 // of returns the bytes of a block, or of a row, in its span.
@@ -212,7 +164,7 @@ func (s *Stream) Repeat(from, times int) {
 		s.asked.times = 1 // they are all pinned
 	}
 	switch {
-	case s.pos == s.asked.from && times == 0:
+	case s.pos == s.asked.from && s.at == 0 && times == 0:
 		s.pos, s.todo = 0, repeat{len(s.cycle), 1}
 	case s.pos <= s.asked.from:
 		s.todo = s.asked
@@ -249,16 +201,35 @@ func (s *Stream) readAhead() {
 		slot := s.slot(s.next)
 		slot.block = s.cycle[s.pos]
 		e := s.order[slot.block]
-		s.next++
-		s.step()
-		s.busy++
+		_, span := e.span()
+		if s.at == 0 {
+			slot.left = span
+		}
+		at, size := s.at, min(s.reading.request(span), span-s.at)
+		if s.at += size; s.at == span {
+			s.at = 0
+			s.next++
+			s.step()
+		}
+		if s.busy++; s.busy == 1 {
+			s.since = time.Now()
+		}
 		s.mu.Unlock()
-		err := s.read(e, slot.mem)
-		_, size := e.span()
+		err := s.readPiece(e, slot.mem, at, size)
 		s.blockBytes.Add(size)
 		s.mu.Lock()
-		s.busy--
-		slot.done, slot.err = true, err
+		slot.left -= size
+		slot.err = cmp.Or(slot.err, err)
+		if slot.left == 0 && slot.err == nil && e.Checked {
+			s.mu.Unlock()
+			err = s.src.Check(e, e.of(slot.mem))
+			s.mu.Lock()
+			slot.err = err
+		}
+		if s.busy--; s.busy == 0 {
+			s.worked += time.Since(s.since)
+		}
+		slot.done = slot.left == 0
 		s.ready.Broadcast()
 	}
 }
@@ -316,7 +287,7 @@ func (s *Stream) seek(i int) {
 	for s.busy > 0 {
 		s.ready.Wait()
 	}
-	s.pos, s.next, s.taken, s.freed, s.todo = s.place[i], 0, 0, 0, s.asked
+	s.pos, s.next, s.at, s.taken, s.freed, s.todo = s.place[i], 0, 0, 0, 0, s.asked
 	for j := range s.slots {
 		s.slots[j].done, s.slots[j].err = false, nil
 	}
@@ -334,7 +305,7 @@ func (s *Stream) Release(i int) {
 	if s.freed == s.taken || s.slot(s.freed).block != i {
 		panic("loader: release of a block that is not the first held")
 	}
-	s.slot(s.freed).done = false
+	s.slot(s.freed).done, s.slot(s.freed).err = false, nil
 	s.freed++
 	s.room.Signal()
 }
@@ -378,6 +349,42 @@ func (s *Stream) Read(e Extent) ([]byte, error) {
 // BytesRead returns how many bytes of blocks that are not pinned, and of rows,
 // have been asked of the system so far, what was read ahead included.
 func (s *Stream) BytesRead() (blocks, rows int64) { return s.blockBytes.Load(), s.rowBytes.Load() }
+
+// Settle waits until the ring is full, or its reading has failed.
+func (s *Stream) Settle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.closed && (s.busy > 0 || len(s.cycle) > 0 && !s.paused && s.next < s.freed+len(s.slots)) {
+		s.ready.Wait()
+	}
+}
+
+// Peek returns the bytes of block i if they are in memory, pinned or in the ring, and otherwise nil. They are valid until
+// the next Acquire.
+func (s *Stream) Peek(i int) []byte {
+	if s.pins[i] != nil {
+		return s.order[i].of(s.pins[i])
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n := s.taken; n < s.next; n++ {
+		if slot := s.slot(n); slot.block == i && slot.done && slot.err == nil {
+			return s.order[i].of(slot.mem)
+		}
+	}
+	return nil
+}
+
+// DiskTime returns for how long the ring has been reading: the time with at least
+// one request in flight.
+func (s *Stream) DiskTime() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy > 0 {
+		return s.worked + time.Since(s.since)
+	}
+	return s.worked
+}
 
 // Close ends the reading and frees all buffers. An Acquire that waits fails with
 // ErrClosed; blocks that are held are invalid. A second Close does nothing.

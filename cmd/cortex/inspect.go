@@ -119,6 +119,14 @@ type planJSON struct {
 	PinnedBytes      int64        `json:"pinned_bytes"`       // weights that stay in memory; 0 if not streamed
 	RingBytes        int64        `json:"ring_bytes"`         // buffers; likewise
 	StreamedPerToken int64        `json:"streamed_per_token"` // at most read from the file; likewise
+	MappedLimit      int64        `json:"mapped_limit"`       // with which nothing is streamed
+
+	// Measured by plan only.
+	DiskRate    float64 `json:"disk_bytes_per_second,omitempty"`
+	DiskRequest int64   `json:"disk_request_bytes,omitempty"`
+	DiskReaders int     `json:"disk_readers,omitempty"`
+	MemoryRate  float64 `json:"memory_bytes_per_second,omitempty"`
+	PromptRate  float64 `json:"prompt_tokens_per_second,omitempty"`
 }
 
 type memoryJSON struct {
@@ -266,7 +274,9 @@ func newModelJSON(i cortex.Info) *modelJSON {
 func newPlanJSON(p cortex.Plan) *planJSON {
 	j := &planJSON{MemoryLimit: p.MemoryLimit, MemoryTotal: p.Total(), ContextLength: p.ContextLength, BatchSize: p.BatchSize,
 		Threads: p.Threads, Layers: p.Layers, Steps: p.Steps, BytesPerToken: p.BytesPerToken,
-		Streamed: p.Streamed, PinnedBytes: p.PinnedBytes, RingBytes: p.RingBytes, StreamedPerToken: p.StreamedPerToken}
+		Streamed: p.Streamed, PinnedBytes: p.PinnedBytes, RingBytes: p.RingBytes, StreamedPerToken: p.StreamedPerToken,
+		MappedLimit: p.MappedLimit, DiskRate: p.Disk.BytesPerSecond, DiskRequest: p.Disk.Request, DiskReaders: p.Disk.Readers,
+		MemoryRate: p.MemoryBytesPerSecond, PromptRate: p.PromptTokensPerSecond}
 	for _, m := range p.Memory {
 		j.Memory = append(j.Memory, memoryJSON(m))
 	}

@@ -21,6 +21,7 @@ and is used where no model is named.`,
 		Example: `  cortex run                                    # a story from the built-in model
   cortex run model.gguf "The capital of France is" -n 32
   cortex inspect model.gguf --memory 8GiB
+  cortex plan model.gguf --memory 4GiB
   cortex bench model.gguf -p 512 -n 128`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -41,7 +42,7 @@ and is used where no model is named.`,
 	root.PersistentFlags().BoolP("verbose", "v", false, "log what happens on stderr")
 	root.SetGlobalNormalizationFunc(flagName)
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.AddCommand(newRun(), newTokenize(), newInspect(), newVerify(), newPerplexity(), newQuality(), newBench(), newConvert(), newCalibrate(), newSynth(), newKernels(), newVersion())
+	root.AddCommand(newRun(), newTokenize(), newInspect(), newVerify(), newPlan(), newPerplexity(), newQuality(), newBench(), newConvert(), newCalibrate(), newSynth(), newKernels(), newVersion())
 	for _, c := range root.Commands() {
 		c.Flags().SortFlags = false
 		run := c.RunE

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -83,6 +84,8 @@ type resultJSON struct {
 	Generated int       `json:"generated"`
 	Seed      uint64    `json:"seed"`
 	Stats     statsJSON `json:"stats"`
+
+	Forecast *forecastPart `json:"forecast,omitempty"` // of a streamed model
 }
 
 type statsJSON struct {
@@ -97,6 +100,7 @@ type statsJSON struct {
 	AcceptedTokens  int64   `json:"accepted_tokens"`
 	BytesRead       int64   `json:"bytes_read"`
 	BytesStreamed   int64   `json:"bytes_streamed"`
+	DiskRate        float64 `json:"disk_bytes_per_second"` // of what was streamed, while it was
 	MemoryUsed      int64   `json:"memory_used"`
 	MemoryPeak      int64   `json:"memory_peak"`
 	MemoryLimit     int64   `json:"memory_limit"`
@@ -107,7 +111,7 @@ func newStatsJSON(st cortex.Stats) statsJSON {
 		PromptTokens: st.PromptTokens, PromptSeconds: st.PromptTime.Seconds(), PromptRate: st.PromptRate(),
 		GeneratedTokens: st.GeneratedTokens, GenerateSeconds: st.GenerateTime.Seconds(), GenerateRate: st.GenerateRate(),
 		GeneratePasses: st.GeneratePasses, DraftedTokens: st.DraftedTokens, AcceptedTokens: st.AcceptedTokens,
-		BytesRead: st.BytesRead, BytesStreamed: st.BytesStreamed, MemoryUsed: st.MemoryUsed, MemoryPeak: st.MemoryPeak, MemoryLimit: st.MemoryLimit,
+		BytesRead: st.BytesRead, BytesStreamed: st.BytesStreamed, DiskRate: st.DiskRate(), MemoryUsed: st.MemoryUsed, MemoryPeak: st.MemoryPeak, MemoryLimit: st.MemoryLimit,
 	}
 }
 
@@ -136,8 +140,12 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	defer s.Close()
 
+	forecast := m.Plan().Forecast(len(m.Tokenize(prompt, cortex.TokenizeOptions{AddSpecial: true, ParseSpecial: !f.noParseSpecial})))
+	if p := m.Plan(); p.Streamed {
+		fmt.Fprint(cmd.ErrOrStderr(), announce(p, forecast))
+	}
 	sampling := f.sampling.sampling()
-	generated, err := f.generate(cmd.Context(), scr, m, s, prompt, sampling)
+	generated, first, err := f.generate(cmd.Context(), scr, m, s, prompt, sampling)
 	stop := string(s.StopReason())
 	if errors.Is(err, context.Canceled) {
 		stop = interrupted
@@ -147,18 +155,22 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	st := m.Stats()
 	if f.json {
 		r := resultJSON{Done: true, Stop: stop, Generated: generated, Seed: sampling.Seed, Stats: newStatsJSON(st)}
+		if m.Plan().Streamed {
+			j := newForecastJSON(forecast)
+			r.Forecast = &j
+		}
 		if err := json.NewEncoder(scr).Encode(r); err != nil {
 			return err
 		}
 	}
-	scr.Done("%s; prompt %d, %.1f tokens/s; seed %d; %s", speed(st, generated), st.PromptTokens, st.PromptRate(),
+	scr.Done("%s; prompt %d, %.1f tokens/s; seed %d; %s", speed(st, first, generated), st.PromptTokens, st.PromptRate(),
 		sampling.Seed, reasons[stop])
 	return err
 }
 
-// generate writes the text and returns how many tokens were generated.
+// generate writes the text and returns how many tokens were generated, and the statistics when the first was known.
 func (f *runFlags) generate(ctx context.Context, scr *screen, m *cortex.Model, s *cortex.Session, prompt string,
-	sampling *cortex.Sampling) (n int, err error) {
+	sampling *cortex.Sampling) (n int, first cortex.Stats, err error) {
 	shown := f.json || f.noPrompt
 	o := &cortex.GenerateOptions{
 		MaxTokens:    max(0, f.predict),
@@ -172,15 +184,19 @@ func (f *runFlags) generate(ctx context.Context, scr *screen, m *cortex.Model, s
 				shown = true
 				fmt.Fprint(scr, prompt)
 			}
-			scr.Status("prompt: %d of %d tokens, %.1f tokens/s, %s", p.Tokens, p.TotalTokens,
+			text := fmt.Sprintf("prompt: %d of %d tokens, %.1f tokens/s, %s", p.Tokens, p.TotalTokens,
 				float64(p.Tokens)/max(p.Elapsed, time.Nanosecond).Seconds(), timeLeft(p.Remaining))
+			if st := m.Stats(); st.BytesStreamed > 0 {
+				text += fmt.Sprintf("; disk %.2f GB/s; %s", st.DiskRate()/1e9, memoryLine(st))
+			}
+			scr.Status("%s", text)
 		},
 	}
 	encoder := json.NewEncoder(scr)
 	encoder.SetEscapeHTML(false)
 	for tok, err := range s.Generate(ctx, prompt, o) {
 		if err != nil {
-			return n, err
+			return n, first, err
 		}
 		if tok.ID >= 0 { // not for text that was held back until the end
 			n++
@@ -191,25 +207,61 @@ func (f *runFlags) generate(ctx context.Context, scr *screen, m *cortex.Model, s
 			_, err = fmt.Fprint(scr, tok.Text)
 		}
 		if err != nil {
-			return n, err
+			return n, first, err
 		}
-		scr.Status("%s", speed(m.Stats(), n))
+		st := m.Stats()
+		if n <= 1 {
+			first = st
+		}
+		scr.Status("%s", speed(st, first, n))
 	}
-	return n, nil
+	return n, first, nil
 }
 
-// speed is the status while tokens are generated.
-func speed(st cortex.Stats, generated int) string {
-	text := fmt.Sprintf("%d tokens, %.1f tokens/s; %s of %s; read %s", generated, st.GenerateRate(),
-		cortex.FormatBytes(st.MemoryUsed), cortex.FormatBytes(st.MemoryLimit), cortex.FormatBytes(st.BytesRead))
-	if st.BytesStreamed > 0 {
-		text += fmt.Sprintf(", %s from the disk", cortex.FormatBytes(st.BytesStreamed))
-	}
-	if st.DraftedTokens > 0 {
-		text += fmt.Sprintf("; %.1f tokens per pass, %.0f %% of %d drafts right", st.TokensPerPass(), 100*st.AcceptanceRate(), st.DraftedTokens)
-	}
-	return text
+// announce says in two lines what to expect of a streamed model.
+func announce(p cortex.Plan, f cortex.Forecast) string {
+	return fmt.Sprintf("streamed: %s of weights stay in memory, %s are read for every token at %.2f GB/s\n"+
+		"expected: %s for the prompt of %d tokens, %s for each token after it; \"cortex plan\" says what would help\n",
+		cortex.FormatBytes(p.PinnedBytes), cortex.FormatBytes(p.StreamedPerToken), p.Disk.BytesPerSecond/1e9,
+		forTime(f.Prompt), f.PromptTokens, forTime(f.Token))
 }
+
+// forTime returns how long something takes, for people.
+func forTime(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	}
+	return d.Round(time.Second).String()
+}
+
+// speed is the status while tokens are generated. first are the statistics when the first of them was known.
+func speed(st, first cortex.Stats, generated int) string {
+	drafts := ""
+	if st.DraftedTokens > 0 {
+		drafts = fmt.Sprintf("; %.1f tokens per pass, %.0f %% of %d drafts right", st.TokensPerPass(), 100*st.AcceptanceRate(), st.DraftedTokens)
+	}
+	if st.BytesStreamed == 0 {
+		return fmt.Sprintf("%d tokens, %.1f tokens/s; %s of %s; read %s", generated, st.GenerateRate(), cortex.FormatBytes(st.MemoryUsed),
+			cortex.FormatBytes(st.MemoryLimit), cortex.FormatBytes(st.BytesRead)) + drafts
+	}
+	return fmt.Sprintf("%d tokens, %.2f tokens/s; disk %.2f GB/s, %s per token; %s", generated, st.GenerateRate(), st.DiskRate()/1e9,
+		cortex.FormatBytes((st.BytesStreamed-first.BytesStreamed)/max(1, st.GeneratedTokens-first.GeneratedTokens)), memoryLine(st)) + drafts
+}
+
+// memoryLine says what the memory of a streamed model is used for.
+func memoryLine(st cortex.Stats) string {
+	var b strings.Builder
+	for _, it := range st.Memory {
+		if name := shortNames[it.Name]; name != "" {
+			fmt.Fprintf(&b, "%s %s, ", name, cortex.FormatBytes(it.Bytes))
+		}
+	}
+	fmt.Fprintf(&b, "in all %s of %s", cortex.FormatBytes(st.MemoryUsed), cortex.FormatBytes(st.MemoryLimit))
+	return b.String()
+}
+
+// shortNames are what the status calls the parts of memory that it names.
+var shortNames = map[string]string{"pinned weights": "pinned", "streaming ring": "ring", "KV cache": "KV", "activations": "activations"}
 
 // interrupted is the stop reason of a text that Ctrl-C ended.
 const interrupted = "interrupt"

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"sync/atomic"
+	"time"
 
 	"github.com/cortexsdr/cortex/format"
 	"github.com/cortexsdr/cortex/format/gguf"
@@ -20,6 +22,7 @@ const logitsSlot = "logits"
 // Layout is what a model will hold in memory, in bytes.
 type Layout struct {
 	Weights     int64 // matrices that are mapped, or the least in which they can be streamed
+	Mapped      int64 // matrices, however they are read
 	Fair        int64 // the same, or what lets them be streamed at a fair speed
 	Vectors     int64 // norms and biases, as float32
 	Activations int64 // for one batch
@@ -109,6 +112,7 @@ func New(src *loader.Source, o Options) (*Model, error) {
 	m := &Model{Config: *cfg, Plan: p, src: src, turn: make(chan struct{}, 1), uses: b.Used}
 	m.turn <- struct{}{}
 
+	m.Layout.Mapped = weightBytes(p.Blocks)
 	m.streamed = o.StreamBlock > 0
 	if m.streamed {
 		p.Cut(o.StreamBlock, kernels.RowGroup)
@@ -132,8 +136,7 @@ func New(src *loader.Source, o Options) (*Model, error) {
 			}
 		}
 	} else {
-		m.Layout.Weights = weightBytes(p.Blocks)
-		m.Layout.Fair = m.Layout.Weights
+		m.Layout.Weights, m.Layout.Fair = m.Layout.Mapped, m.Layout.Mapped
 		if m.load, err = loader.NewResident(src, m.order); err != nil {
 			return nil, err
 		}
@@ -152,6 +155,12 @@ func New(src *loader.Source, o Options) (*Model, error) {
 // a ring of about ring bytes through which the others are streamed. It has prompts
 // of up to context tokens in mind.
 func (m *Model) Stream(memory, ring int64, context int) loader.StreamLayout {
+	m.layout = loader.LayOutStream(m.order, memory, ring, m.prompt(context))
+	return m.layout
+}
+
+// prompt says what prompts of up to context tokens want of the memory.
+func (m *Model) prompt(context int) loader.Prompt {
 	e := m.exec
 	p := loader.Prompt{Tail: m.tail}
 	if batches := ceil(context, e.batch); batches > 1 {
@@ -161,8 +170,15 @@ func (m *Model) Stream(memory, ring int64, context int) loader.StreamLayout {
 			p.Runs = append(p.Runs, [2]int{from, to})
 		}
 	}
-	m.layout = loader.LayOutStream(m.order, memory, ring, p)
-	return m.layout
+	return p
+}
+
+// MemoryToStream returns the least memory for Stream with which a walk along the plan reads at most bytes.
+func (m *Model) MemoryToStream(bytes, ring int64, context int) int64 {
+	low, p := m.Layout.Weights, m.prompt(context)
+	return low + int64(sort.Search(int(max(0, m.Layout.Mapped+ring)), func(more int) bool {
+		return loader.LayOutStream(m.order, low+int64(more), ring, p).PassBytes <= bytes
+	}))
 }
 
 // Streamed reports whether weights are streamed.
@@ -187,6 +203,22 @@ func (m *Model) BytesStreamed() int64 {
 
 // BytesRead returns how many bytes of weights the kernels have gone through.
 func (m *Model) BytesRead() int64 { return m.read.Load() }
+
+// DiskTime returns for how long weights have been read from the file ahead of their use.
+func (m *Model) DiskTime() time.Duration {
+	if m.stream == nil {
+		return 0
+	}
+	return m.stream.DiskTime()
+}
+
+// Disk returns how the disk is read, of a streamed model that has been started.
+func (m *Model) Disk() loader.Disk {
+	if m.stream == nil {
+		return loader.Disk{}
+	}
+	return m.stream.Disk()
+}
 
 // weightBytes sums the blocks' sizes, counting a tensor that serves twice (a
 // tied embedding) once.

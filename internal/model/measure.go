@@ -1,0 +1,121 @@
+package model
+
+import (
+	"context"
+	"time"
+
+	"github.com/cortexsdr/cortex/internal/plan"
+)
+
+// measureTime is how long Measure multiplies with one vector, and with many, unless the
+// weights that are in memory have been gone through as often as measureWalks says.
+const (
+	measureTime  = 80 * time.Millisecond
+	measureWalks = 4
+)
+
+// measureTokens is the number of vectors that stand for a prompt: more of them are hardly faster each.
+const measureTokens = 64
+
+// Measure returns how fast the products of the plan are, with weights that are in memory. It takes a fraction of
+// a second and is for the time between Start and the first pass.
+func (m *Model) Measure() (plan.Rates, error) {
+	<-m.turn
+	defer func() { m.turn <- struct{}{} }()
+	if m.stream == nil {
+		return m.exec.measure()
+	}
+	m.stream.Settle() // the readers take processor time
+	r, err := m.exec.measure()
+	r.Disk = m.stream.Disk().BytesPerSecond
+	return r, err
+}
+
+func (e *exec) measure() (r plan.Rates, err error) {
+	e.ctx = context.Background()
+	if r.Memory, err = e.timeProducts(1); err != nil {
+		return r, err
+	}
+	tokens := min(e.batch, measureTokens)
+	perByte, err := e.timeProducts(tokens)
+	if layers := e.m.Plan.BytesPerPass(0) - e.m.tailBytes(); layers > 0 {
+		r.Prompt = perByte * float64(tokens) / float64(layers)
+	}
+	return r, err
+}
+
+// tailBytes returns the size of the matrices after the last layer, which prompts do not go through.
+func (m *Model) tailBytes() (n int64) {
+	for _, s := range m.Plan.Steps {
+		if s.Layer == m.Layers {
+			for _, w := range s.W {
+				n += w.Size
+			}
+		}
+	}
+	return n
+}
+
+// timeProducts returns how many bytes of weights per second are multiplied with tokens vectors. It takes the
+// layers in an order in which the types of weights, which change along them, are mixed.
+func (e *exec) timeProducts(tokens int) (rate float64, err error) {
+	const stride = 8
+	e.n, e.many = tokens, tilingFor(tokens)
+	var bytes int64
+	var took time.Duration
+	for phase := range measureWalks * stride {
+		for i := range e.steps {
+			s := &e.steps[i]
+			if s.Layer%stride != phase%stride || len(s.rounds) == 0 || tokens > 1 && s.Layer == e.m.Layers || took > measureTime {
+				continue
+			}
+			e.step = s
+			if err := e.packInput(s); err != nil {
+				return 0, err
+			}
+			for j := range s.rounds {
+				n, d, err := e.timeRound(&s.rounds[j])
+				if err != nil {
+					return 0, err
+				}
+				bytes += n
+				took += d
+			}
+		}
+	}
+	if took <= 0 {
+		return 0, nil
+	}
+	return float64(bytes) / took.Seconds(), nil
+}
+
+// timeRound runs a round whose blocks are in memory, and returns their size and the time, or 0.
+func (e *exec) timeRound(r *round) (bytes int64, took time.Duration, err error) {
+	if !e.m.streamed {
+		if err := e.runRound(r); err != nil { // it may have to be paged in first
+			return 0, 0, err
+		}
+		start := time.Now()
+		err := e.runRound(r)
+		return r.bytes(), time.Since(start), err
+	}
+	for i := range r.blocks {
+		b := &r.blocks[i]
+		if b.data = e.m.stream.Peek(b.index); b.data == nil {
+			return 0, 0, nil
+		}
+		defer func() { b.data = nil }()
+	}
+	e.round = r
+	start := time.Now()
+	err = e.pool.Run(r.tiles[e.many], e.tile[e.step.Op])
+	return r.bytes(), time.Since(start), err
+}
+
+// bytes returns the size of the round's blocks.
+func (r *round) bytes() (n int64) {
+	for _, b := range r.blocks {
+		n += int64(b.rows) * int64(b.rowBytes)
+	}
+	return n
+}
