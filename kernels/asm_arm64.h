@@ -28,6 +28,10 @@
 #define FADDP_S4(m, n, d) WORD $(0x6E20D400 | (m)<<16 | (n)<<5 | (d))
 // fmla v{d}.4s, v{n}.4s, v{m}.s[{i}]
 #define FMLA_S4_S(m, i, n, d) WORD $(0x4F801000 | ((i)&1)<<21 | ((i)>>1)<<11 | (m)<<16 | (n)<<5 | (d))
+// fmaxnm v{d}.4s, v{n}.4s, v{m}.4s
+#define FMAXNM_S4(m, n, d) WORD $(0x4E20C400 | (m)<<16 | (n)<<5 | (d))
+// fminnm v{d}.4s, v{n}.4s, v{m}.4s
+#define FMINNM_S4(m, n, d) WORD $(0x4EA0C400 | (m)<<16 | (n)<<5 | (d))
 // fneg v{d}.4s, v{n}.4s
 #define FNEG_S4(n, d) WORD $(0x6EA0F800 | (n)<<5 | (d))
 // fmaxv s{d}, v{n}.4s

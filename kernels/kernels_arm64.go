@@ -38,6 +38,7 @@ func addRows() {
 	addAttentionRows()
 	addKVQ4Rows()
 	addGEMMRows()
+	addSDRRows()
 }
 
 // acts_arm64.s
