@@ -36,7 +36,7 @@ const (
 	// SDRGroupBytes is the size of the weights of a channel that share a scale.
 	SDRGroupBytes = 64
 	// SDRVectors is the most vectors of an [SDRInput].
-	SDRVectors = 8
+	SDRVectors = 64
 	// SDRChannels is the most active channels: with more, sums might overflow.
 	SDRChannels = 1 << 16
 )
@@ -398,21 +398,27 @@ func SelectTop(index []int32, x, norm []float32, k int) []int32 {
 			break
 		}
 	}
-	for j, v := range x {
-		switch s := score(v, norm, j); {
-		case s > prefix:
-			index = append(index, int32(j))
-		case s == prefix && left > 0:
-			index = append(index, int32(j))
-			left--
+	// Whether a channel is taken cannot be predicted, so it decides about no branch.
+	index = resize(index, k)
+	for j, n := 0, 0; n < k; j++ {
+		index[n] = int32(j)
+		taken, s := 0, score(x[j], norm, j)
+		if s >= prefix {
+			taken = 1
 		}
+		if s == prefix {
+			if left--; left < 0 {
+				taken = 0
+			}
+		}
+		n += taken
 	}
 	return index
 }
 
 // SelectAbove returns the channels for which |x[j]|*norm[j] is at least threshold,
 // in ascending order, and those for which it is NaN. If norm is nil, all norms are
-// 1. The result is in the memory of index if that is enough.
+// 1. The result is in the memory of index if that is enough for len(x).
 //
 //go:noinline
 func SelectAbove(index []int32, x, norm []float32, threshold float32) []int32 {
@@ -420,12 +426,17 @@ func SelectAbove(index []int32, x, norm []float32, threshold float32) []int32 {
 	if norm != nil {
 		norm = norm[:len(x)]
 	}
+	index = resize(index, len(x))
+	n := 0
 	for j, v := range x {
-		if s := math.Float32frombits(score(v, norm, j)); !(s < threshold) {
-			index = append(index, int32(j))
+		index[n] = int32(j)
+		taken := 1
+		if math.Float32frombits(score(v, norm, j)) < threshold {
+			taken = 0
 		}
+		n += taken
 	}
-	return index
+	return index[:n]
 }
 
 // score returns the bits of |x|*norm[j].

@@ -4,16 +4,16 @@ import "unsafe"
 
 func addSDRRows() {
 	fold := sdrFoldBy(4, sdrFold_neon)
-	sdrs["SDR4"].fam.add(neon, (&sdrTiles{128, fold, sdr4_neon, sdrFinishInOrder(128)}).body())
-	sdrs["SDR4"].fam.add(dotprod, (&sdrTiles{128, fold, sdr4_dotprod, sdrFinishInOrder(128)}).body())
-	sdrs["SDR8"].fam.add(neon, (&sdrTiles{64, fold, sdr8_neon, sdrFinishInOrder(64)}).body())
-	sdrs["SDR8"].fam.add(dotprod, (&sdrTiles{64, fold, sdr8_dotprod, sdrFinishInOrder(64)}).body())
+	sdrs["SDR4"].fam.add(neon, (&sdrTiles{128, fold, sdr4_neon, sdrFinishInOrder(128), nil}).body())
+	sdrs["SDR4"].fam.add(dotprod, (&sdrTiles{128, fold, sdr4_dotprod, sdrFinishInOrder(128), nil}).body())
+	sdrs["SDR8"].fam.add(neon, (&sdrTiles{64, fold, sdr8_neon, sdrFinishInOrder(64), nil}).body())
+	sdrs["SDR8"].fam.add(dotprod, (&sdrTiles{64, fold, sdr8_dotprod, sdrFinishInOrder(64), nil}).body())
 }
 
 // sdrFinishInOrder is for sums in the order of the outputs, H of a group and then L, of
 // signed weights.
-func sdrFinishInOrder(group int) func(y *float32, acc, sums *int32, half, stride, groups int, s128, s float32) {
-	return func(y *float32, acc, _ *int32, _, stride, groups int, s128, s float32) {
+func sdrFinishInOrder(group int) func(y *float32, acc, sums *int32, half, stride, sumStride, groups int, s128, s float32) {
+	return func(y *float32, acc, _ *int32, _, stride, _, groups int, s128, s float32) {
 		for g := range groups {
 			sums := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(acc), g*stride)), 2*group)
 			h, l := sums[:group], sums[group:]

@@ -210,16 +210,16 @@ quad:                           \
 	MOVQ         sums+16(FP), DX  \
 	MOVQ         half+24(FP), R8  \
 	MOVQ         stride+32(FP), R9 \
-	MOVQ         groups+40(FP), CX \
-	VBROADCASTSS s128+48(FP), Y12 \
-	VBROADCASTSS s+52(FP), Y13    \
+	MOVQ         groups+48(FP), CX \
+	VBROADCASTSS s128+56(FP), Y12 \
+	VBROADCASTSS s+60(FP), Y13    \
 	VPXOR        Y14, Y14, Y14    \
 	VPXOR        Y15, Y15, Y15
 
 #define NEXTGROUP(outputs) \
 	ADDQ $(4*outputs), DI \
 	ADDQ R9, SI           \
-	ADDQ $4, DX           \
+	ADDQ sumStride+40(FP), DX \
 	DECQ CX               \
 	JNZ  group            \
 	VZEROUPPER            \
@@ -321,8 +321,8 @@ groups:
 	VZEROUPPER
 	RET
 
-// func sdr4Finish_avx2(y *float32, acc, sums *int32, half, stride, groups int, s128, s float32)
-TEXT ·sdr4Finish_avx2(SB), NOSPLIT, $0-56
+// func sdr4Finish_avx2(y *float32, acc, sums *int32, half, stride, sumStride, groups int, s128, s float32)
+TEXT ·sdr4Finish_avx2(SB), NOSPLIT, $0-64
 	FINISH
 
 group:
@@ -336,8 +336,8 @@ group:
 	SUMS(384, 896, 384)
 	NEXTGROUP(128)
 
-// func sdr8Finish_avx2(y *float32, acc, sums *int32, half, stride, groups int, s128, s float32)
-TEXT ·sdr8Finish_avx2(SB), NOSPLIT, $0-56
+// func sdr8Finish_avx2(y *float32, acc, sums *int32, half, stride, sumStride, groups int, s128, s float32)
+TEXT ·sdr8Finish_avx2(SB), NOSPLIT, $0-64
 	FINISH
 
 group:

@@ -4,50 +4,83 @@ package kernels
 
 import "unsafe"
 
-// How assembly multiplies channel-major weights. A call's channels are taken by 32,
+// How assembly multiplies channel-major weights. A call's channels are taken by 64,
 // four of which (a quad) are the depth of a dot product of bytes. For the groups of the
-// tile and each quad, fold makes the two numbers of the activations, then one or few
-// multiplies:
+// tile and each quad, fold makes the two numbers of the activations, then one
+// multiplies. Several vectors have the quads of a group unpacked once, into a panel that
+// stays in the first cache. The fold of many vectors goes by vectors instead of groups, so
+// that narrow tiles will do, whose sums stay in the second cache:
 //
 //	x       [vector][quad]{ hi [group][channel of the quad], lo [group][channel of the quad] } int8
+//	        or, of one group, [quad]{ hi [vector][channel of the quad], lo [vector][channel of the quad] }
+//	panel   [half of the codes][quad][register] 64 bytes
 //	acc     [group][vector]{ H, L } int32, and the sums of the activations behind them:
 //	        [vector]{ hi [group], lo [group] } int32
+//	        or [group]{ hi [vector], lo [vector] }
 //
-// Numbers of groups are rounded up to 16 in x and in the sums of activations. H and L are the
-// sums of the group's outputs in the order in which the instructions leave them. They have too
-// much of the sums of activations: weights are multiplied as unsigned bytes.
+// Numbers of groups and vectors are rounded up to 16 in x and in the sums of activations. H and
+// L are the sums of the group's outputs in the order in which the instructions leave them. They
+// may have too much of the sums of activations, if weights are multiplied as unsigned bytes.
 
 // sdrEntries is how many active channels are multiplied at a time. Their weights, and those of
 // as many that follow, have to stay in the second cache.
 const sdrEntries = 64
 
+// sdrMany is the least number of vectors that are many.
+const sdrMany = 16
+
 // sdrTiles is the functions of a row.
 type sdrTiles struct {
 	group int
-	// fold makes activations of quads; the last of them are ANDed with last. half is the
-	// number of bytes of the groups of x. Channels are offsets in bytes of weights.
-	fold sdrFold
+	fold  sdrFold
 	// one multiplies one vector; channels at next, one more than offsets, are fetched.
 	one func(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
-	// finish writes whole groups. stride is the number of bytes from group to group of acc.
-	finish func(y *float32, acc, sums *int32, half, stride, groups int, s128, s float32)
+	// finish writes whole groups. stride and sumStride are the number of bytes from group to
+	// group of acc and of sums.
+	finish func(y *float32, acc, sums *int32, half, stride, sumStride, groups int, s128, s float32)
+	panels *sdrPanels // nil: several vectors go one by one
 }
 
-func sdrPadded(groups int) int { return (groups + 15) &^ 15 }
+// sdrPanels is the functions for several vectors.
+type sdrPanels struct {
+	// foldMany is fold for m vectors and one group. rows is the activations, stride bytes
+	// from channel to channel, the last of them at end.
+	foldMany func(x *uint32, sums *int32, scales *byte, offsets *int, rows, end *float32, quads, m, stride int)
+	// unpack makes a panel of a group. Four lines for each quad are fetched at next, from
+	// byte at on; a channel has size bytes.
+	unpack func(panel, values *byte, offsets *int, next *uintptr, quads, at, size int, table *[16]byte)
+	// multiply adds the products of half a panel with m vectors to their sums. L is level
+	// bytes behind H, vectors are stride bytes apart; in x lo is half bytes behind hi, quads and
+	// vectors are quadStride and xStride bytes apart.
+	multiply func(acc *int32, panel *byte, x *uint32, quads, m, level, stride, half, quadStride, xStride int)
+}
+
+func padded(n int) int { return (n + 15) &^ 15 }
+
+func (k *sdrTiles) many(m int) bool { return k.panels != nil && m >= sdrMany }
 
 func (k *sdrTiles) accLen(groups, m int) int {
-	return m * 2 * (groups*k.group + sdrPadded(groups))
+	sums := m * padded(groups)
+	if k.many(m) {
+		sums = groups * padded(m)
+	}
+	return 2 * (m*groups*k.group + sums)
 }
 
 func (k *sdrTiles) scratch(groups, m int) int {
-	return int(unsafe.Sizeof(sdrChunk{})) + m*2*sdrEntries*sdrPadded(groups)
+	width := m * padded(groups)
+	if k.many(m) {
+		width = padded(m)
+	}
+	return int(unsafe.Sizeof(sdrChunk{})) + 2*sdrEntries*width
 }
 
 // sdrChunk is the channels that are multiplied at a time. The activations x follow.
 type sdrChunk struct {
+	panel   [sdrEntries * 2 * SDRGroupBytes]byte
 	offsets [sdrEntries]int         // from the first weights of the tile, in bytes
 	next    [sdrEntries + 1]uintptr // weights to be fetched, of the channels that come next
-	in      [SDRVectors][sdrEntries]float32
+	in      [sdrEntries]float32
 }
 
 func (k *sdrTiles) body() *sdrBody {
@@ -56,28 +89,77 @@ func (k *sdrTiles) body() *sdrBody {
 
 func (k *sdrTiles) accumulate(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i0, i1 int, scratch []byte) {
 	c := (*sdrChunk)(unsafe.Pointer(unsafe.SliceData(scratch)))
-	groups, padded := g1-g0, sdrPadded(g1-g0)
-	x := unsafe.Slice((*uint32)(unsafe.Pointer(&scratch[unsafe.Sizeof(*c)])), in.M*2*sdrEntries/4*padded)
-	sums := acc[in.M*2*groups*k.group:]
-	scales, values := &b.Scales[2*g0], &b.Values[SDRGroupBytes*g0]
+	x := viewU32(scratch[unsafe.Sizeof(*c):])
 	// Chunks of equal size, of whole quads.
 	size := ceil(ceil(i1-i0, ceil(i1-i0, sdrEntries)), 4) * 4
 	for i := i0; i < i1; i += size {
 		entries := min(size, i1-i)
 		quads := ceil(entries, 4)
 		for e := range 4 * quads { // what a quad lacks is a channel again, whose activations are ANDed with 0
-			at := min(i+e, i1-1)
-			c.offsets[e] = (int(in.Index[at]) - b.First) * b.Groups * SDRGroupBytes
-			for t := range in.M {
-				c.in[t][e] = in.X[at*in.M+t]
-			}
+			c.offsets[e] = (int(in.Index[min(i+e, i1-1)]) - b.First) * b.Groups * SDRGroupBytes
 		}
 		c.fetch(b, g0, in, i+entries, 4*quads+1)
-		for t := range in.M {
-			x := &x[t*2*sdrEntries/4*padded]
-			k.fold(x, &sums[t*2*padded], scales, &c.offsets[0], &c.in[t][0], quads, groups, 4*padded, ^uint32(0)>>(8*uint(4*quads-entries)))
-			k.one(&acc[t*2*k.group], values, &c.offsets[0], &c.next[0], quads, x, 4*padded, groups, 4*in.M*2*k.group, b.Table)
+		switch {
+		case k.many(in.M):
+			k.addMany(acc, b, g0, g1, in, i, entries, c, x)
+		case in.M > 1 && k.panels != nil:
+			k.addFew(acc, b, g0, g1, in, i, entries, c, x)
+		default:
+			k.addEach(acc, b, g0, g1, in, i, entries, c, x)
 		}
+	}
+}
+
+// foldGroups folds the activations of a chunk for the groups of a tile.
+func (k *sdrTiles) foldGroups(x []uint32, sums []int32, b *SDRBlock, g0, g1 int, in *SDRInput, t, i, entries int, c *sdrChunk) {
+	quads, width := ceil(entries, 4), padded(g1-g0)
+	for e := range 4 * quads {
+		c.in[e] = in.X[(i+min(e, entries-1))*in.M+t]
+	}
+	k.fold(&x[t*quads*2*width], &sums[t*2*width], &b.Scales[2*g0], &c.offsets[0], &c.in[0], quads, g1-g0, 4*width, ^uint32(0)>>(8*(4*quads-entries)))
+}
+
+// addEach multiplies one vector after the other.
+func (k *sdrTiles) addEach(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i, entries int, c *sdrChunk, x []uint32) {
+	quads, groups, width := ceil(entries, 4), g1-g0, padded(g1-g0)
+	for t := range in.M {
+		k.foldGroups(x, acc[in.M*2*groups*k.group:], b, g0, g1, in, t, i, entries, c)
+		k.one(&acc[t*2*k.group], &b.Values[SDRGroupBytes*g0], &c.offsets[0], &c.next[0], quads, &x[t*quads*2*width], 4*width, groups, 4*in.M*2*k.group, b.Table)
+	}
+}
+
+// addFew multiplies vectors whose activations are folded by groups.
+func (k *sdrTiles) addFew(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i, entries int, c *sdrChunk, x []uint32) {
+	quads, groups, width := ceil(entries, 4), g1-g0, padded(g1-g0)
+	for t := range in.M {
+		k.foldGroups(x, acc[in.M*2*groups*k.group:], b, g0, g1, in, t, i, entries, c)
+	}
+	for g := range groups {
+		k.unpack(c, b, g0, g, groups, quads)
+		k.multiply(acc, c, g, in.M, x[g:], quads, 4*width, 4*quads*2*width)
+	}
+}
+
+// addMany multiplies vectors whose activations are folded by vectors, group by group.
+func (k *sdrTiles) addMany(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i, entries int, c *sdrChunk, x []uint32) {
+	quads, groups, width := ceil(entries, 4), g1-g0, padded(in.M)
+	sums := acc[in.M*2*groups*k.group:]
+	for g := range groups {
+		k.unpack(c, b, g0, g, groups, quads)
+		k.panels.foldMany(&x[0], &sums[g*2*width], &b.Scales[2*(g0+g)], &c.offsets[0], &in.X[i*in.M], &in.X[(i+entries-1)*in.M], quads, in.M, 4*in.M)
+		k.multiply(acc, c, g, in.M, x, quads, 4*width, 4)
+	}
+}
+
+func (k *sdrTiles) unpack(c *sdrChunk, b *SDRBlock, g0, g, groups, quads int) {
+	steps := ceil(groups, 4) // of four lines, in which a channel is fetched
+	at := g * quads
+	k.panels.unpack(&c.panel[0], &b.Values[SDRGroupBytes*(g0+g)], &c.offsets[0], &c.next[at/steps], quads, at%steps*4*SDRGroupBytes, groups*SDRGroupBytes, b.Table)
+}
+
+func (k *sdrTiles) multiply(acc []int32, c *sdrChunk, g, m int, x []uint32, quads, half, xStride int) {
+	for part := range k.group / SDRGroupBytes {
+		k.panels.multiply(&acc[g*m*2*k.group+part*SDRGroupBytes], &c.panel[part*quads*4*SDRGroupBytes], &x[0], quads, m, 4*k.group, 8*k.group, half, 2*half, xStride)
 	}
 }
 
@@ -101,24 +183,30 @@ func (c *sdrChunk) fetch(b *SDRBlock, g0 int, in *SDRInput, i, n int) {
 }
 
 func (k *sdrTiles) finishAll(y []float32, stride int, acc []int32, groups, rows int, in *SDRInput) {
-	padded, accStride := sdrPadded(groups), in.M*2*k.group
-	sums := acc[accStride*groups:]
+	accStride := in.M * 2 * k.group
+	// The sums of activations: of a group, from hi to lo, from vector to vector.
+	sums, group, half, vector := acc[accStride*groups:], 1, padded(groups), 2*padded(groups)
+	if k.many(in.M) {
+		group, half, vector = 2*padded(in.M), padded(in.M), 1
+	}
 	for t, s := range in.Scale[:in.M] {
 		y := y[t*stride:][:rows]
-		acc, sums := acc[t*2*k.group:], sums[t*2*padded:]
+		acc, sums := acc[t*2*k.group:], sums[t*vector:]
 		whole := rows / k.group
 		if whole > 0 {
-			k.finish(&y[0], &acc[0], &sums[0], 4*padded, 4*accStride, whole, 128*s, s)
+			k.finish(&y[0], &acc[0], &sums[0], 4*half, 4*accStride, 4*group, whole, 128*s, s)
 		}
 		if rest := y[whole*k.group:]; len(rest) > 0 {
 			var last [2 * SDRGroupBytes]float32
-			k.finish(&last[0], &acc[whole*accStride], &sums[whole], 4*padded, 4*accStride, 1, 128*s, s)
+			k.finish(&last[0], &acc[whole*accStride], &sums[whole*group], 4*half, 4*accStride, 4*group, 1, 128*s, s)
 			copy(rest, last[:])
 		}
 	}
 }
 
-// An sdrFold is sdrTiles.fold.
+// An sdrFold makes the activations of quads for groups; those of the last quad are ANDed
+// with last. From hi to lo of x there are half bytes. Channels are offsets in bytes of
+// weights.
 type sdrFold func(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)
 
 // sdrFoldBy makes the fold of any number of groups out of one for a multiple of step.
@@ -159,4 +247,8 @@ func sdrFoldBy(step int, fold sdrFold) sdrFold {
 // sumBytes adds four signed bytes.
 func sumBytes(x uint32) int32 {
 	return int32(int8(x)) + int32(int8(x>>8)) + int32(int8(x>>16)) + int32(int8(x>>24))
+}
+
+func viewU32(b []byte) []uint32 {
+	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
 }
