@@ -16,16 +16,24 @@ import (
 // weights are read. Sums are whole numbers, so neither the order of blocks nor the
 // cut into tiles changes a result.
 
+//
+// The products of a few vectors are shared out among the workers by channels: each
+// reads its weights in one stream, and has sums of its own. Those of many vectors are
+// shared out by groups of outputs, as sums are what there is most of then.
+
 const (
 	// channelVectors is the most vectors that share what is unpacked.
 	channelVectors = kernels.SDRVectors
 	// channelTokens is the number of tokens whose sums are held at once where weights
 	// are resident, and read again for the next ones.
-	channelTokens = 8 * channelVectors
-	// tileGroups is the most groups of a tile.
+	channelTokens = channelVectors
+	// fewVectors is the most vectors of a product that is shared out by channels.
+	fewVectors = 8
+	// tileGroups is the most groups that a call of a kernel has sums of: what the
+	// first cache has room for.
 	tileGroups = 16
 	// tileChannelBytes is what one call of a kernel reads: see tileBytes.
-	tileChannelBytes = 512 << 10
+	tileChannelBytes = 256 << 10
 )
 
 // channels is a step's product of this kind.
@@ -44,30 +52,48 @@ type channels struct {
 type channelTile struct {
 	at, row, rows int // the matrix and the rows of it
 	from, to      int // groups
-	acc           int // where its sums begin among those of 8 vectors
+	many, few     int // where its sums begin among those of channelVectors and of fewVectors vectors
 }
 
 // channelSizes is what these products need, worked out before anything is allocated.
 type channelSizes struct {
 	tokens  int // whose sums are held at once
 	inputs  int // channels of the widest input
-	sums    int // of 8 vectors
+	vectors int // most of an input
+	sums    int // of all groups and channelVectors vectors
+	few     int // of all groups and fewVectors vectors
 	scratch int // bytes
-	results int // of a tile and 8 vectors
+	results int // of a tile
 }
 
 // channelWork is the memory that channelSizes has asked for, and what it is used for.
 type channelWork struct {
 	sets    [][]int32          // by token: memory for its active channels
 	active  [][]int32          // by token: those of the product that is being run
-	inputs  []kernels.SDRInput // by 8 tokens
+	inputs  []kernels.SDRInput // by channelVectors tokens
 	sums    []int32
+	own     [][]int32   // by worker: sums of a few vectors
 	scratch [][]byte    // by worker
 	results [][]float32 // by worker
 
-	from, n int // the tokens that are being multiplied
-	block   int // the first block that is held, and
-	to      int // the one behind the last
+	from, n int        // the tokens that are being multiplied
+	block   int        // the first block that is held, and
+	to      int        // the one behind the last
+	shares  []share    // of these, for few vectors
+	product int        // number of the product that is being run
+	last    []numbered // by worker: the last one that it has sums of
+}
+
+// share is some of the active channels of a block.
+type share struct {
+	block    int
+	from, to int // entries of the input
+}
+
+// numbered is a number with a cache line of its own.
+type numbered struct {
+	number int
+	_      [56]byte
 }
 
 // newChannels checks a product.
@@ -83,9 +109,15 @@ func (e *exec) newChannels(c *plan.Channels) (*channels, error) {
 	}
 	s := &e.channelSizes
 	s.inputs = max(s.inputs, c.Inputs)
-	s.sums = max(s.sums, ch.groups*kernel.AccLen(1, channelVectors))
-	s.scratch = max(s.scratch, kernel.ScratchBytes(tileGroups, channelVectors))
-	s.results = max(s.results, tileGroups*kernel.Group()*channelVectors)
+	// Matrices begin with a tile of their own.
+	s.sums = max(s.sums, ch.groups*kernel.AccLen(1, s.vectors))
+	s.few = max(s.few, ch.groups*kernel.AccLen(1, min(fewVectors, s.vectors)))
+	for groups := range min(tileGroups, ch.groups) {
+		for m := range s.vectors {
+			s.scratch = max(s.scratch, kernel.ScratchBytes(groups+1, m+1))
+		}
+	}
+	s.results = max(s.results, tileGroups*kernel.Group()*s.vectors)
 	return ch, nil
 }
 
@@ -110,22 +142,23 @@ func channelsOf(src *loader.Source) func(matrix string) (*plan.Channels, bool) {
 	}
 }
 
-func (s *channelSizes) octets() int { return ceil(s.tokens, channelVectors) }
+// batches returns how many inputs there are.
+func (s *channelSizes) batches() int { return ceil(s.tokens, channelVectors) }
 
 func (s *channelSizes) bytes() int64 {
 	if s.inputs == 0 {
 		return 0
 	}
 	n := int64(s.tokens) * loader.SizeOf[int32](s.inputs)
-	n += int64(s.octets()) * (loader.SizeOf[int32](s.inputs) + loader.SizeOf[float32](s.inputs*channelVectors) + loader.SizeOf[float32](channelVectors))
-	return n + loader.SizeOf[int32](s.octets()*s.sums)
+	n += int64(s.batches()) * (loader.SizeOf[int32](s.inputs) + loader.SizeOf[float32](s.inputs*s.vectors) + loader.SizeOf[float32](s.vectors))
+	return n + loader.SizeOf[int32](s.batches()*s.sums)
 }
 
 func (s *channelSizes) workerBytes() int64 {
 	if s.inputs == 0 {
 		return 0
 	}
-	return loader.SizeOf[byte](s.scratch) + loader.SizeOf[float32](s.results)
+	return loader.SizeOf[int32](s.few) + loader.SizeOf[byte](s.scratch) + loader.SizeOf[float32](s.results)
 }
 
 func (s *channelSizes) take(buf *loader.Buffer, workers int) (w channelWork) {
@@ -136,18 +169,20 @@ func (s *channelSizes) take(buf *loader.Buffer, workers int) (w channelWork) {
 		w.sets = append(w.sets, loader.Take[int32](buf, s.inputs))
 	}
 	w.active = make([][]int32, s.tokens)
-	for range s.octets() {
+	for range s.batches() {
 		w.inputs = append(w.inputs, kernels.SDRInput{
 			Index: loader.Take[int32](buf, s.inputs),
-			X:     loader.Take[float32](buf, s.inputs*channelVectors),
-			Scale: loader.Take[float32](buf, channelVectors),
+			X:     loader.Take[float32](buf, s.inputs*s.vectors),
+			Scale: loader.Take[float32](buf, s.vectors),
 		})
 	}
-	w.sums = loader.Take[int32](buf, s.octets()*s.sums)
+	w.sums = loader.Take[int32](buf, s.batches()*s.sums)
 	for range workers {
+		w.own = append(w.own, loader.Take[int32](buf, s.few))
 		w.scratch = append(w.scratch, loader.Take[byte](buf, s.scratch))
 		w.results = append(w.results, loader.Take[float32](buf, s.results))
 	}
+	w.last = make([]numbered, workers)
 	return w
 }
 
@@ -161,19 +196,25 @@ func (c *channels) start(e *exec, s *step) (err error) {
 			}
 		}
 	}
-	each := max(1, min(tileGroups, ceil(c.groups, 4*e.pool.Workers())))
-	group, acc := 0, 0
+	many, few := e.channelSizes.vectors, min(fewVectors, e.channelSizes.vectors)
+	var t channelTile
 	for at, m := range c.Matrices {
 		size := c.kernel.Group()
-		for row := 0; row < m.Outputs; row += each * size {
-			rows := min(each*size, m.Outputs-row)
-			n := ceil(rows, size)
-			c.tiles = append(c.tiles, channelTile{at: at, row: row, rows: rows, from: group, to: group + n, acc: acc})
-			group, acc = group+n, acc+c.kernel.AccLen(n, channelVectors)
+		for row := 0; row < m.Outputs; row += tileGroups * size {
+			t.at, t.row, t.rows = at, row, min(tileGroups*size, m.Outputs-row)
+			n := ceil(t.rows, size)
+			t.to = t.from + n
+			c.tiles = append(c.tiles, t)
+			t.from, t.many, t.few = t.to, t.many+c.kernel.AccLen(n, many), t.few+c.kernel.AccLen(n, few)
 		}
 	}
 	for _, p := range c.Pieces {
 		c.blocks = append(c.blocks, kernels.SDRBlock{First: p.First, Channels: p.Channels, Groups: c.groups, Table: &c.source.Table})
+	}
+	if !e.m.streamed { // what is read after a block is known
+		for i := range len(c.blocks) - 1 {
+			c.blocks[i].Next = &c.blocks[i+1]
+		}
 	}
 	return nil
 }
@@ -213,17 +254,25 @@ func (e *exec) multiplyChannels(s *step) error {
 				return err
 			}
 		}
-		if err := e.pool.Run(ceil(w.n, channelVectors), e.encode); err != nil {
+		batches := ceil(w.n, channelVectors)
+		if err := e.pool.Run(batches, e.encode); err != nil {
 			return err
 		}
-		for o := range ceil(w.n, channelVectors) {
-			e.m.read.Add(int64(len(w.inputs[o].Index)) * int64(s.channels.groups) * (kernels.SDRGroupBytes + 2))
+		for b := range batches {
+			e.m.read.Add(int64(len(w.inputs[b].Index)) * int64(s.channels.groups) * (kernels.SDRGroupBytes + 2))
 		}
-		clear(w.sums[:ceil(w.n, channelVectors)*e.channelSizes.sums])
+		w.product++
+		if w.n > fewVectors {
+			last := s.channels.tiles[len(s.channels.tiles)-1]
+			end := last.many + s.channels.kernel.AccLen(last.to-last.from, e.channelSizes.vectors)
+			for b := range batches {
+				clear(w.sums[b*e.channelSizes.sums:][:end])
+			}
+		}
 		if err := e.multiplyBlocks(s.channels); err != nil {
 			return err
 		}
-		if err := e.pool.Run(len(s.channels.tiles)*ceil(w.n, channelVectors), e.finishSums); err != nil {
+		if err := e.pool.Run(len(s.channels.tiles)*batches, e.finishSums); err != nil {
 			return err
 		}
 	}
@@ -259,11 +308,37 @@ func (e *exec) multiplyHeld(c *channels, from, to int) (err error) {
 			return err
 		}
 	}
-	e.channel.block, e.channel.to = from, to
-	if err := e.pool.Run(len(c.tiles), e.accumulate); err != nil {
+	w := &e.channel
+	w.block, w.to = from, to
+	run, tiles := e.accumulate, len(c.tiles)
+	if w.n <= fewVectors {
+		w.shareOut(c, e.pool.Workers())
+		run, tiles = e.accumulateFew, len(w.shares)
+	}
+	if err := e.pool.Run(tiles, run); err != nil {
 		return e.explain(err)
 	}
 	return nil
+}
+
+// shareOut cuts the active channels of the blocks that are held into shares: some for
+// each worker, none of which takes long.
+func (w *channelWork) shareOut(c *channels, workers int) {
+	index := w.inputs[0].Index
+	first, _ := slices.BinarySearch(index, int32(c.blocks[w.block].First))
+	last := &c.blocks[w.to-1]
+	end, _ := slices.BinarySearch(index, int32(last.First+last.Channels))
+	most := max(1, min(ceil(end-first, 4*workers), tileChannelBytes/(c.groups*kernels.SDRGroupBytes)))
+	w.shares = w.shares[:0]
+	for b := w.block; b < w.to; b++ {
+		n := int32(c.blocks[b].First + c.blocks[b].Channels)
+		end, _ := slices.BinarySearch(index, n)
+		for first < end {
+			to := min(first+most, end)
+			w.shares = append(w.shares, share{b, first, to})
+			first = to
+		}
+	}
 }
 
 // chooseTile chooses the active channels of one token.
@@ -273,58 +348,97 @@ func (e *exec) chooseTile(t, _ int) {
 	w.active[t] = e.sparsity.choose(c, w.sets[t], x)
 }
 
-// encodeTile makes the inputs of 8 tokens.
-func (e *exec) encodeTile(octet, _ int) {
+// encodeTile makes an input.
+func (e *exec) encodeTile(batch, _ int) {
 	w, c := &e.channel, e.step.channels
-	from := octet * channelVectors
+	from := batch * channelVectors
 	to := min(from+channelVectors, w.n)
 	x := e.slots[e.step.In[0]][(w.from+from)*c.Inputs : (w.from+to)*c.Inputs]
 	active := w.active[from:to]
 	if !e.sparse {
 		active = nil
 	}
-	w.inputs[octet].Set(x, active, c.source.DMax)
+	w.inputs[batch].Set(x, active, c.source.DMax)
 }
 
 // accumulateTile adds the products of the blocks that are held to the sums of some
 // groups, block after block, some channels at a time, so that what was read for the
-// first 8 tokens is in the cache for the next.
+// first tokens is in the cache for the next.
 func (e *exec) accumulateTile(tile, worker int) {
 	w, c := &e.channel, e.step.channels
 	t := &c.tiles[tile]
-	run := (t.to - t.from) * kernels.SDRGroupBytes
-	octets := ceil(w.n, channelVectors)
+	chunk := max(1, tileChannelBytes/((t.to-t.from)*kernels.SDRGroupBytes*min(w.n, channelVectors)/fewVectors))
 	for b := w.block; b < w.to; b++ {
 		block := &c.blocks[b]
-		chunk := max(1, tileChannelBytes/run)
 		for first := block.First; first < block.First+block.Channels; first += chunk {
 			end := min(first+chunk, block.First+block.Channels)
-			for o := range octets {
-				in := &w.inputs[o]
-				i0, _ := slices.BinarySearch(in.Index, int32(first))
-				i1, _ := slices.BinarySearch(in.Index, int32(end))
-				acc := w.sums[o*e.channelSizes.sums+t.acc:]
-				c.kernel.Accumulate(acc, block, t.from, t.to, in, i0, i1, w.scratch[worker])
+			for i := range ceil(w.n, channelVectors) {
+				in := &w.inputs[i]
+				from, _ := slices.BinarySearch(in.Index, int32(first))
+				to, _ := slices.BinarySearch(in.Index, int32(end))
+				c.kernel.Accumulate(w.sums[i*e.channelSizes.sums+t.many:], block, t.from, t.to, in, from, to, w.scratch[worker])
 			}
 		}
 	}
 }
 
-// finishTile makes the results of some groups and 8 tokens out of their sums.
+// accumulateShare adds the products of some channels to the sums of all groups that
+// are the worker's own.
+func (e *exec) accumulateShare(i, worker int) {
+	w, c := &e.channel, e.step.channels
+	s, own := &w.shares[i], w.own[worker]
+	fresh := w.last[worker].number != w.product
+	w.last[worker].number = w.product
+	for i := range c.tiles {
+		t := &c.tiles[i]
+		if fresh {
+			clear(own[t.few:][:c.kernel.AccLen(t.to-t.from, w.n)])
+		}
+		c.kernel.Accumulate(own[t.few:], &c.blocks[s.block], t.from, t.to, &w.inputs[0], s.from, s.to, w.scratch[worker])
+	}
+}
+
+// sumsOf returns the sums of a tile and a batch, those of few vectors added up.
+func (w *channelWork) sumsOf(t *channelTile, batch, size, n int) []int32 {
+	if w.n > fewVectors {
+		return w.sums[batch*size+t.many:]
+	}
+	var all []int32
+	for i := range w.own {
+		if w.last[i].number != w.product {
+			continue
+		}
+		own := w.own[i][t.few:][:n]
+		if all == nil {
+			all = own
+			continue
+		}
+		for j, v := range own {
+			all[j] += v
+		}
+	}
+	if all == nil { // no channel is active
+		all = w.own[0][t.few:][:n]
+		clear(all)
+	}
+	return all
+}
+
+// finishTile makes the results of some groups out of their sums.
 func (e *exec) finishTile(i, worker int) {
 	w, s, c := &e.channel, e.step, e.step.channels
-	octet, tile := i/len(c.tiles), &c.tiles[i%len(c.tiles)]
+	batch, tile := i/len(c.tiles), &c.tiles[i%len(c.tiles)]
 	slot := s.Out[tile.at]
 	width := e.m.Plan.Slots[slot].Width
-	in := &w.inputs[octet]
-	first := w.from + octet*channelVectors
-	out := e.slots[slot][first*width:]
-	acc := w.sums[octet*e.channelSizes.sums+tile.acc:]
+	in := &w.inputs[batch]
+	out := e.slots[slot][(w.from+batch*channelVectors)*width:]
 	y, stride := out[tile.row:], width
 	if s.Op == plan.MatMulAdd {
 		y, stride = w.results[worker], tile.rows
 	}
-	c.kernel.Finish(y, stride, acc, tile.to-tile.from, tile.rows, in)
+	groups := tile.to - tile.from
+	acc := w.sumsOf(tile, batch, e.channelSizes.sums, c.kernel.AccLen(groups, in.M))
+	c.kernel.Finish(y, stride, acc, groups, tile.rows, in)
 	mat := matrix{bias: c.bias[tile.at]}
 	for t := range in.M {
 		mat.finish(s.Op, out[t*width+tile.row:][:tile.rows], y[t*stride:][:tile.rows], tile.row, tile.row+tile.rows)

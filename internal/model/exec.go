@@ -27,24 +27,24 @@ type exec struct {
 	channelSizes
 
 	// What follows exists from start to close.
-	pool                                   *workers.Pool
-	buf                                    *loader.Buffer
-	slots                                  [][]float32                   // by plan.Slot: [rows][width]
-	packed                                 [kernels.Layouts]kernels.Acts // the input of a product, by kernels.Layout
-	scratch                                [][]float32                   // one per worker
-	prompts                                gemmBuffers
-	channel                                channelWork
-	att                                    attention
-	freqs                                  []float64 // angle per position of each pair
-	scale                                  float64   // factor on cosine and sine
-	angles                                 []float32 // [batch][RoPE.Dim]: cosines and sines
-	tile                                   [plan.Ops]func(tile, worker int)
-	pack                                   func(tile, worker int)
-	packAll                                func(tile, worker int)
-	choose, encode, accumulate, finishSums func(tile, worker int) // see channels.go
-	looked                                 error                  // why a row could not be looked up
-	ahead                                  atomic.Pointer[ahead]  // what idle workers fetch
-	sparsity                               Sparsity
+	pool                                                  *workers.Pool
+	buf                                                   *loader.Buffer
+	slots                                                 [][]float32                   // by plan.Slot: [rows][width]
+	packed                                                [kernels.Layouts]kernels.Acts // the input of a product, by kernels.Layout
+	scratch                                               [][]float32                   // one per worker
+	prompts                                               gemmBuffers
+	channel                                               channelWork
+	att                                                   attention
+	freqs                                                 []float64 // angle per position of each pair
+	scale                                                 float64   // factor on cosine and sine
+	angles                                                []float32 // [batch][RoPE.Dim]: cosines and sines
+	tile                                                  [plan.Ops]func(tile, worker int)
+	pack                                                  func(tile, worker int)
+	packAll                                               func(tile, worker int)
+	choose, encode, accumulate, accumulateFew, finishSums func(tile, worker int) // see channels.go
+	looked                                                error                  // why a row could not be looked up
+	ahead                                                 atomic.Pointer[ahead]  // what idle workers fetch
+	sparsity                                              Sparsity
 
 	// The pass, and the step of it that is being run.
 	ctx     context.Context
@@ -123,6 +123,7 @@ func newExec(m *Model, batch int) (*exec, error) {
 	if !m.streamed {
 		e.channelSizes.tokens = min(batch, channelTokens)
 	}
+	e.channelSizes.vectors = min(batch, channelVectors)
 	for at, ps := range m.Plan.Steps {
 		room := batch
 		if ps.Layer == m.Layers {
@@ -278,7 +279,7 @@ func (e *exec) start(pool *workers.Pool) (err error) {
 		plan.SiLUMul:   e.siluMulTile,
 	}
 	e.pack, e.packAll = e.packTile, e.packAllTile
-	e.choose, e.encode, e.accumulate, e.finishSums = e.chooseTile, e.encodeTile, e.accumulateTile, e.finishTile
+	e.choose, e.encode, e.accumulate, e.accumulateFew, e.finishSums = e.chooseTile, e.encodeTile, e.accumulateTile, e.accumulateShare, e.finishTile
 	return nil
 }
 
