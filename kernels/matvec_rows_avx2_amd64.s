@@ -10,7 +10,8 @@
 // block is an exact integer, in eight parts. The parts are added as integers as
 // well: an offset is taken away from their sum only, and rounded they would not
 // cancel. What is left is a float operation or two for each block, in the same
-// order however many vectors there are.
+// order however many vectors there are. One vector is so little work that lines are
+// prefetched 4 KiB ahead, farther than the processor does by itself.
 //
 // Arguments: y of the first row and of the first vector, stride from one
 // vector's results to the next's (in floats); w, rows; q, d, s of the first
@@ -66,6 +67,9 @@ one:                                                          \
 	ROW                                                          \
 	VXORPS X12, X12, X12                                         \
 oneBlock:                                                     \
+	PREFETCHT0 4096(SI)                                          \
+	PREFETCHT0 4160(SI)                                          \
+	PREFETCHT0 4224(SI)                                          \
 	VPXOR  Y8, Y8, Y8                                            \
 	BLOCK(DOT1, FINISH1, Y13, Y14, a0, a1, a2, a3, a4)           \
 	NEXT(bytes)                                                  \
