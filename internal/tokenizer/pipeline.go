@@ -272,8 +272,6 @@ func isPunct(r rune) bool {
 	return c&punct != 0 || r < utf8.RuneSelf && c&symbol != 0
 }
 
-func isNumber(r rune) bool { return classOf(r)&number != 0 }
-
 // stages appends the stages of a pre-tokenizer, which is no sequence.
 func (c *component) stages(dst []stage) ([]stage, error) {
 	var find finder
