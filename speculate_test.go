@@ -46,7 +46,7 @@ func (p pair) do(t require.TestingT, what string, f func(*cortex.Session) any) {
 		require.NoError(t, s.Save(&saved[i]))
 	}
 	require.Equal(t, saved[0].Len(), saved[1].Len(), "%s: as much is computed", what)
-	require.Equal(t, saved[0].Bytes()[:56+4*p[0].Len()], saved[1].Bytes()[:56+4*p[1].Len()], what)
+	require.Equal(t, saved[0].Bytes()[:48+4*p[0].Len()], saved[1].Bytes()[:48+4*p[1].Len()], what)
 }
 
 // Sessions that draft say the same as those that do not, under every way of
@@ -54,7 +54,7 @@ func (p pair) do(t require.TestingT, what string, f func(*cortex.Session) any) {
 // from inside the loop over the tokens.
 func TestDraftsChangeNothing(t *testing.T) {
 	draft := talesFile(t)
-	for _, typ := range []cortex.KVType{cortex.KVF16, cortex.KVF32, cortex.KVQ8} {
+	for _, typ := range []cortex.KVType{cortex.KVF16, cortex.KVF32, cortex.KVQ8, cortex.KVQ4} {
 		t.Run(typ.String(), func(t *testing.T) {
 			o := cortex.Options{KVType: typ, ContextLength: 200, Threads: 1, Speculate: -1}
 			plain := openTales(t, &o)
@@ -255,7 +255,7 @@ func TestDraftModel(t *testing.T) {
 		got, st := generate()
 		require.Equal(t, want, got)
 		require.Positive(t, st.DraftedTokens)
-		require.Greater(t, st.AcceptanceRate(), 0.5)
+		require.Greater(t, st.AcceptanceRate(), 0.25, "some were drafted from the text")
 	}
 
 	// It counts against the limit.
@@ -302,4 +302,49 @@ func TestDraftModel(t *testing.T) {
 	o.Draft = filepath.Join(t.TempDir(), "none.gguf")
 	_, err = cortex.Open(path, &o)
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// Once there is room for everything, a token takes no memory from the heap but for
+// its text, drafted or not.
+func TestDraftsDoNotAllocate(t *testing.T) {
+	allocations := func(o cortex.Options) float64 {
+		m := openTales(t, &o)
+		s := newSession(t, m)
+		perRun := func(tokens int) float64 {
+			return testing.AllocsPerRun(3, func() {
+				s.Truncate(0)
+				for _, err := range s.Generate(ctx, refrain, greedy(tokens)) {
+					require.NoError(t, err)
+				}
+			})
+		}
+		few := perRun(20) // fills what is kept
+		perRun(300)
+		few = perRun(20)
+		return (perRun(220) - few) / 200
+	}
+	o := cortex.Options{Threads: 2, ContextLength: 512, Speculate: -1}
+	plain := allocations(o)
+	o.Speculate = cortex.MaxSpeculate
+	require.InDelta(t, plain, allocations(o), 0.05)
+	o.Draft = talesFile(t)
+	require.InDelta(t, plain, allocations(o), 0.05)
+}
+
+// Whole generations of a text that repeats itself, with and without drafts.
+func BenchmarkDrafts(b *testing.B) {
+	for name, speculate := range map[string]int{"plain": -1, "drafts": cortex.MaxSpeculate} {
+		b.Run(name, func(b *testing.B) {
+			s := newSession(b, openTales(b, &cortex.Options{ContextLength: 512, Speculate: speculate}))
+			o := greedy(200)
+			b.ReportAllocs()
+			for b.Loop() {
+				s.Truncate(0)
+				for _, err := range s.Generate(ctx, refrain, o) {
+					require.NoError(b, err)
+				}
+			}
+			b.ReportMetric(200*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+		})
+	}
 }
