@@ -168,3 +168,29 @@ func TestRunToABrokenPipe(t *testing.T) {
 type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, os.ErrClosed }
+
+// Drafts change the speed, not the text.
+func TestRunSpeculates(t *testing.T) {
+	model := filepath.Join(t.TempDir(), "model.gguf")
+	require.NoError(t, os.WriteFile(model, tales.GGUF, 0o600))
+	const again = "The fox said to the crow: no. The crow said to the fox: no. "
+	args := []string{"run", "-n", "100", "--temp", "0", "--ignore-eos", "-c", "256", "-p", strings.Repeat(again, 3)}
+	want := cortexOK(t, append(args, "--speculate", "off")...)
+	for _, more := range [][]string{{}, {"--speculate", "4"}, {"--draft", model}, {"--draft", model, "--speculate", "14"}} {
+		require.Equal(t, want, cortexOK(t, append(args, more...)...), "%v", more)
+	}
+
+	st := lastLine(t, append(args, "--json")...).Stats
+	require.Equal(t, st.GeneratedTokens, st.GeneratePasses, "what is mapped does without")
+	require.Zero(t, st.DraftedTokens)
+	st = lastLine(t, append(args, "--json", "--draft", model)...).Stats
+	require.Equal(t, int64(99), st.GeneratedTokens)
+	require.Less(t, st.GeneratePasses, st.GeneratedTokens)
+	require.Positive(t, st.AcceptedTokens)
+	require.LessOrEqual(t, st.AcceptedTokens, st.DraftedTokens)
+	require.Equal(t, st.GeneratedTokens-st.GeneratePasses, st.AcceptedTokens, "a pass gives a token, and what was accepted")
+
+	r := cortexIn(context.Background(), "", append(args, "--status", "--draft", model)...)
+	require.Zero(t, r.status)
+	require.Regexp(t, `; \d\.\d tokens per pass, \d+ % of \d+ drafts right; `, r.err)
+}
