@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/cortexsdr/cortex/format"
 	"github.com/cortexsdr/cortex/format/gguf"
@@ -37,9 +38,11 @@ type place struct{ p, m int }
 type extent struct {
 	part     int
 	from, to int64
-	tensor   string // or section
-	at       int64  // where in the first shard it is described
+	tensor   string // or empty
+	what     string // it is, if no tensor
 }
+
+func (e extent) String() string { return e.what + e.tensor }
 
 // Is reports whether a file that begins with these bytes is one of this format, of whatever version.
 func Is(head []byte) bool { return bytes.HasPrefix(head, []byte(Magic)) }
@@ -193,9 +196,9 @@ func (f *File) parseSections() error {
 // checkOverlaps checks that no two pieces or sections share bytes, nor a large piece a page with anything.
 func (f *File) checkOverlaps() error {
 	h := f.headers[0]
-	f.extents = append(f.extents, extent{from: h.table, to: h.table + h.tableBytes(), tensor: "the table of sections"})
+	f.extents = append(f.extents, extent{from: h.table, to: h.table + h.tableBytes(), what: "the table of sections"})
 	for _, s := range f.sections {
-		f.extents = append(f.extents, extent{from: s.offset, to: s.offset + s.size, tensor: "section " + s.kind.String()})
+		f.extents = append(f.extents, extent{from: s.offset, to: s.offset + s.size, what: "section " + s.kind.String()})
 	}
 	slices.SortFunc(f.extents, func(a, b extent) int {
 		return cmp.Or(cmp.Compare(a.part, b.part), cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to))
@@ -203,7 +206,7 @@ func (f *File) checkOverlaps() error {
 	for i, e := range f.extents[1:] {
 		if prev := f.extents[i]; prev.part == e.part && prev.to > e.from {
 			return &format.Error{File: f.parts[e.part].name, Tensor: e.tensor, Offset: e.from, Err: format.ErrFormat,
-				Detail: fmt.Sprintf("overlaps %s, which ends at %d", prev.tensor, prev.to)}
+				Detail: strings.TrimSpace(fmt.Sprintf("%s overlaps %v, which ends at %d", e.what, prev, prev.to))}
 		}
 	}
 	return nil

@@ -317,7 +317,7 @@ func (x *index) place(at, part int, from, size int64) error {
 	if size >= pageBytes {
 		end = alignUp(end, pageBytes)
 	}
-	x.f.extents = append(x.f.extents, extent{part: part, from: from, to: end, tensor: x.Tensor, at: x.Base + int64(at)})
+	x.f.extents = append(x.f.extents, extent{part: part, from: from, to: end, tensor: x.Tensor})
 	return nil
 }
 
@@ -356,7 +356,10 @@ func (x *index) product(at int) (*Product, error) {
 		if err != nil {
 			return nil, err
 		}
-		m.Outputs = int(min(outputs, math.MaxInt32))
+		if outputs > maxGroups {
+			return nil, x.Malformed(at, "%d outputs, want at most %d", outputs, maxGroups)
+		}
+		m.Outputs = int(outputs)
 		if err := x.name(at, m.Name, x.f.nProducts, i); err != nil {
 			return nil, err
 		}

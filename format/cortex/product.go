@@ -1,6 +1,7 @@
 package cortex
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"strings"
@@ -151,6 +152,9 @@ func (p *Product) squares() (sum [256]uint16) {
 // measure computes Norm and DMax of the channels of block i from its bytes. It returns what is wrong with them, if anything.
 func (p *Product) measure(i int, block []byte) (detail string) {
 	l := p.Layout(i)
+	if p.Type == SDR8 && bytes.IndexByte(block[l.Values:], 0x80) >= 0 {
+		return "a weight is -128 times its scale, want -127 to 127"
+	}
 	squares := p.squares()
 	scales := make([]float32, l.Groups)
 	for j := range l.Channels {

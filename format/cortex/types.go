@@ -89,14 +89,28 @@ const DefaultBlockBytes = 2 << 20
 // channelMultiple divides the default number of channels of a block: kernels take this many together.
 const channelMultiple = 8
 
-// DefaultBlockChannels returns how many channels the blocks of a product have, all but the last, if they are to be
-// as few and as even as possible and of at most [DefaultBlockBytes] each.
+// DefaultBlockChannels returns how many channels the blocks of a product have, all but the last, if they are to be of
+// at most [DefaultBlockBytes] each, of about that size, and so that as little as possible of their last pages is empty.
 func DefaultBlockChannels(channels, groups int) int {
 	perChannel := int64(groups) * (2 + GroupBytes)
-	most := max(1, (DefaultBlockBytes-4096)/perChannel/channelMultiple) * channelMultiple
-	blocks := (int64(channels) + most - 1) / most
-	each := (int64(channels) + blocks - 1) / blocks
-	return int(min(int64(channels), alignUp(each, channelMultiple)))
+	most := int(max(1, (DefaultBlockBytes-4096)/perChannel/channelMultiple)) * channelMultiple
+	if most >= channels {
+		return channels
+	}
+	pages := func(n int) int64 { // of n channels
+		return alignUp(NewLayout(n, groups).Size, pageBytes)
+	}
+	best, least := 0, int64(math.MaxInt64)
+	for n := most; n > most/2; n -= channelMultiple {
+		total := int64(channels/n) * pages(n)
+		if left := channels % n; left > 0 {
+			total += pages(left)
+		}
+		if total < least {
+			best, least = n, total
+		}
+	}
+	return best
 }
 
 // alignUp rounds n up to a multiple of align, a power of two.

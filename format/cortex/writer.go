@@ -277,8 +277,9 @@ func (r *RowsWriter) Write(p []byte) (int, error) {
 func (w *Writer) AddProduct(p Product) (*ProductWriter, error) {
 	p.Pieces = nil
 	name := p.Name()
-	if g := p.Type.Group(); g > 0 && p.BlockChannels == 0 && p.Channels > 0 {
-		p.BlockChannels = DefaultBlockChannels(p.Channels, groupsOf(p.Type, p.Matrices))
+	byDefault := p.BlockChannels == 0
+	if byDefault {
+		p.BlockChannels = max(1, p.Channels)
 	}
 	detail, kind := p.check()
 	if kind == nil {
@@ -288,6 +289,9 @@ func (w *Writer) AddProduct(p Product) (*ProductWriter, error) {
 	}
 	if kind != nil {
 		return nil, &format.Error{Tensor: name, Detail: detail, Err: kind}
+	}
+	if byDefault {
+		p.BlockChannels = DefaultBlockChannels(p.Channels, p.Groups)
 	}
 	p.Norm, p.DMax = make([]float32, p.Channels), make([]float32, p.Channels)
 	names := make([]string, len(p.Matrices))
