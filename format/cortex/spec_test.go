@@ -225,10 +225,10 @@ func (p *specProduct) multiply(x []float32, active []bool) []float32 {
 			most = max(most, float32(math.Abs(float64(x[j])))*p.dmax[j])
 		}
 	}
-	if most == 0 {
+	s := most / 16256
+	if s < 0x1p-126 {
 		return y
 	}
-	s := most / 16256
 	r := 1 / s
 	h, l := make([]int32, len(y)), make([]int32, len(y))
 	for j := range x {
