@@ -48,9 +48,10 @@ const (
 
 // An SDR multiplies channel-major weights of one type.
 type SDR struct {
-	typ   string
-	group int // outputs
-	fam   *family[*sdrBody]
+	typ    string
+	group  int // outputs
+	sparse bool
+	fam    *family[*sdrBody]
 }
 
 // sdrBody is how a row of the table multiplies. How sums lie in acc is its own
@@ -64,16 +65,19 @@ type sdrBody struct {
 }
 
 var sdrs = map[string]*SDR{
-	"SDR4": newSDR("SDR4", 2*SDRGroupBytes, sdr4Ref),
-	"SDR8": newSDR("SDR8", SDRGroupBytes, sdr8Ref),
+	"SDR4":  newSDR("SDR4", 2*SDRGroupBytes, false, sdr4Ref),
+	"SDR8":  newSDR("SDR8", SDRGroupBytes, false, sdr8Ref),
+	"SDRW4": newSDR("SDRW4", 2*SDRGroupBytes, true, sdr4Ref),
+	"SDRW8": newSDR("SDRW8", SDRGroupBytes, true, sdr8Ref),
 }
 
-func newSDR(typ string, group int, values sdrValues) *SDR {
-	return &SDR{typ, group, newFamily("product", typ, sdrRef(group, values))}
+func newSDR(typ string, group int, sparse bool, values sdrValues) *SDR {
+	return &SDR{typ, group, sparse, newFamily("product", typ, sdrRef(group, sparse, values))}
 }
 
-// SDROf returns the product of weights of the named type, "SDR4" or "SDR8", and
-// whether there is one.
+// SDROf returns the product of weights of the named type, "SDR4", "SDR8", "SDRW4" or
+// "SDRW8", and whether there is one. The last two hold only weights that are not 0, see
+// [SDR.Pack].
 func SDROf(typ string) (*SDR, bool) {
 	p, ok := sdrs[typ]
 	return p, ok
@@ -214,11 +218,13 @@ func resize[T any](s []T, n int) []T {
 // An SDRBlock is the weights of some channels as they are stored.
 type SDRBlock struct {
 	Scales   []byte    // [Channels][Groups] binary16
-	Values   []byte    // [Channels][Groups][SDRGroupBytes]
+	Values   []byte    // [Channels][Groups][SDRGroupBytes], or what Pack makes of it
 	First    int       // the channel that the block begins with
 	Channels int       // of the block
 	Groups   int       // of a channel
 	Table    *[16]byte // of SDR4, 0..127
+	Starts   []byte    // of SDRW4 and SDRW8, see Pack
+	Offsets  []byte
 	Next     *SDRBlock // whose channels follow: while those of this one are multiplied, they are fetched; may be nil
 }
 
@@ -259,7 +265,8 @@ func (p *SDR) Accumulate(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i0,
 	if g0 == g1 || i0 == i1 {
 		return
 	}
-	if b.Channels < 0 || len(b.Scales) < 2*b.Channels*b.Groups || len(b.Values) < SDRGroupBytes*b.Channels*b.Groups {
+	if b.Channels < 0 || len(b.Scales) < 2*b.Channels*b.Groups || !p.sparse && len(b.Values) < SDRGroupBytes*b.Channels*b.Groups ||
+		p.sparse && (len(b.Starts) < 4*b.Channels || len(b.Offsets) < 2*b.Channels*b.Groups || len(b.Values) < sdrwRun) {
 		panic(fmt.Sprintf("kernels: %d bytes of scales and %d of weights for %d channels of %d groups", len(b.Scales), len(b.Values), b.Channels, b.Groups))
 	}
 	for _, j := range in.Index[i0:i1] {
@@ -310,18 +317,26 @@ func sdr8Ref(v *[2 * SDRGroupBytes]int32, w []byte, _ *[16]byte) {
 
 // sdrRef is the reference of a type. Its sums are H and then L of the outputs of a
 // group, group after group for each vector.
-func sdrRef(group int, values sdrValues) *sdrBody {
+func sdrRef(group int, sparse bool, values sdrValues) *sdrBody {
 	return &sdrBody{
 		accLen:  func(groups, m int) int { return m * groups * 2 * group },
 		scratch: func(int, int) int { return 0 },
 		accumulate: func(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i0, i1 int, _ []byte) {
 			var v [2 * SDRGroupBytes]int32
+			var line [SDRGroupBytes]byte
+			zero := zeroByte(group, b.Table)
 			for i := i0; i < i1; i++ {
 				j := int(in.Index[i]) - b.First
 				for g := g0; g < g1; g++ {
 					at := j*b.Groups + g
 					d := f16ToF32(u16(b.Scales[2*at:]))
-					values(&v, b.Values[SDRGroupBytes*at:], b.Table)
+					weights := line[:]
+					if sparse {
+						sdrwUnpack(line[:], b, j, g, group, zero)
+					} else {
+						weights = b.Values[SDRGroupBytes*at:]
+					}
+					values(&v, weights, b.Table)
 					for t, x := range in.X[i*in.M:][:in.M] {
 						hi, lo := sdrLevels(x * d)
 						sums := acc[(t*(g1-g0)+g-g0)*2*group:]

@@ -1,14 +1,45 @@
 package kernels
 
+import "golang.org/x/sys/cpu"
+
 func addSDRRows() {
-	fold := sdrFoldBy(8, sdrFold_avx2)
-	panels4 := &sdrPanels{sdrFoldMany_avx512vnni, sdr4Unpack_avx512vnni, sdrMultiply_avx512vnni}
-	panels8 := &sdrPanels{sdrFoldMany_avx512vnni, sdr8Unpack_avx512vnni, sdrMultiply_avx512vnni}
-	sdrs["SDR4"].fam.add(avx2, (&sdrTiles{128, fold, sdr4_avx2, sdr4Finish_avx2, nil}).body())
-	sdrs["SDR4"].fam.add(avx512vnni, (&sdrTiles{128, sdrFold_avx512vnni, sdr4_avx512vnni, sdr4Finish_avx512vnni, panels4}).body())
-	sdrs["SDR8"].fam.add(avx2, (&sdrTiles{64, fold, sdr8_avx2, sdr8Finish_avx2, nil}).body())
-	sdrs["SDR8"].fam.add(avx512vnni, (&sdrTiles{64, sdrFold_avx512vnni, sdr8_avx512vnni, sdr8Finish_avx512vnni, panels8}).body())
+	for _, r := range []struct {
+		dense, sparse string
+		group         int
+		one, one512   sdrOne
+		end, end512   sdrFinish
+		unpack        sdrUnpack
+		expand        sdrExpand
+	}{
+		{"SDR4", "SDRW4", 128, sdr4_avx2, sdr4_avx512vnni, sdr4Finish_avx2, sdr4Finish_avx512vnni, sdr4Unpack_avx512vnni, sdrw4Expand},
+		{"SDR8", "SDRW8", 64, sdr8_avx2, sdr8_avx512vnni, sdr8Finish_avx2, sdr8Finish_avx512vnni, sdr8Unpack_avx512vnni, sdrw8Expand},
+	} {
+		low := sdrTiles{r.group, sdrFoldBy(8, sdrFold_avx2), r.one, r.end, nil, nil}
+		high := sdrTiles{r.group, sdrFold_avx512vnni, r.one512, r.end512, &sdrPanels{sdrFoldMany_avx512vnni, r.unpack, sdrMultiply_avx512vnni}, nil}
+		sdrs[r.dense].fam.add(avx2, low.body())
+		sdrs[r.dense].fam.add(avx512vnni, high.body())
+		low.expand, high.expand = sdrExpandRef(r.group), sdrExpandRef(r.group)
+		if cpu.X86.HasAVX512VBMI2 {
+			high.expand = r.expand
+		}
+		sdrs[r.sparse].fam.add(avx2, low.body())
+		sdrs[r.sparse].fam.add(avx512vnni, high.body())
+	}
 }
+
+func sdrw4Expand(lines []byte, b *SDRBlock, channels []int32, g int, zero byte) {
+	sdrw4Expand_avx512vbmi2(&lines[0], &b.Values[0], &b.Starts[0], &b.Offsets[2*g], &channels[0], len(channels), b.Groups, len(b.Values)-sdrwRun, uint64(zero&15))
+}
+
+func sdrw8Expand(lines []byte, b *SDRBlock, channels []int32, g int, _ byte) {
+	sdrw8Expand_avx512vbmi2(&lines[0], &b.Values[0], &b.Starts[0], &b.Offsets[2*g], &channels[0], len(channels), b.Groups, len(b.Values)-sdrwRun)
+}
+
+//go:noescape
+func sdrw4Expand_avx512vbmi2(lines, values, starts, offsets *byte, channels *int32, n, groups, last int, zero uint64)
+
+//go:noescape
+func sdrw8Expand_avx512vbmi2(lines, values, starts, offsets *byte, channels *int32, n, groups, last int)
 
 //go:noescape
 func sdrFold_avx2(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)

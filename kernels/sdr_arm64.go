@@ -3,16 +3,28 @@ package kernels
 import "unsafe"
 
 func addSDRRows() {
-	fold := sdrFoldBy(4, sdrFold_neon)
-	sdrs["SDR4"].fam.add(neon, (&sdrTiles{128, fold, sdr4_neon, sdrFinishInOrder(128), nil}).body())
-	sdrs["SDR4"].fam.add(dotprod, (&sdrTiles{128, fold, sdr4_dotprod, sdrFinishInOrder(128), nil}).body())
-	sdrs["SDR8"].fam.add(neon, (&sdrTiles{64, fold, sdr8_neon, sdrFinishInOrder(64), nil}).body())
-	sdrs["SDR8"].fam.add(dotprod, (&sdrTiles{64, fold, sdr8_dotprod, sdrFinishInOrder(64), nil}).body())
+	for _, r := range []struct {
+		dense, sparse string
+		group         int
+		neon, dotprod sdrOne
+	}{
+		{"SDR4", "SDRW4", 128, sdr4_neon, sdr4_dotprod},
+		{"SDR8", "SDRW8", 64, sdr8_neon, sdr8_dotprod},
+	} {
+		low := sdrTiles{r.group, sdrFoldBy(4, sdrFold_neon), r.neon, sdrFinishInOrder(r.group), nil, nil}
+		high := low
+		high.one = r.dotprod
+		sdrs[r.dense].fam.add(neon, low.body())
+		sdrs[r.dense].fam.add(dotprod, high.body())
+		low.expand, high.expand = sdrExpandRef(r.group), sdrExpandRef(r.group)
+		sdrs[r.sparse].fam.add(neon, low.body())
+		sdrs[r.sparse].fam.add(dotprod, high.body())
+	}
 }
 
 // sdrFinishInOrder is for sums in the order of the outputs, H of a group and then L, of
 // signed weights.
-func sdrFinishInOrder(group int) func(y *float32, acc, sums *int32, half, stride, sumStride, groups int, s128, s float32) {
+func sdrFinishInOrder(group int) sdrFinish {
 	return func(y *float32, acc, _ *int32, _, stride, _, groups int, s128, s float32) {
 		for g := range groups {
 			sums := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(acc), g*stride)), 2*group)

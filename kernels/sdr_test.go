@@ -15,10 +15,13 @@ import (
 // sdrMatrix is a matrix of channel-major weights in one block, with its table of
 // largest scales.
 type sdrMatrix struct {
-	SDRBlock
-	p    *SDR
-	dmax []float32
+	SDRBlock // dense
+	p        *SDR
+	dmax     []float32
 }
+
+// block returns the matrix as it is multiplied.
+func (m *sdrMatrix) block() *SDRBlock { return m.channels(0, m.Channels) }
 
 // newSDRMatrix returns random weights. The table has 0 among its values.
 func newSDRMatrix(r *rand.Rand, p *SDR, channels, groups int) *sdrMatrix {
@@ -31,10 +34,21 @@ func newSDRMatrix(r *rand.Rand, p *SDR, channels, groups int) *sdrMatrix {
 	m.Table[r.IntN(16)] = 0
 	m.Table[r.IntN(16)] = 127
 	m.Table[r.IntN(16)] = 64
+	zeros := 0.0
+	if p.sparse {
+		zeros = []float64{0, 0.2, 0.5, 0.8, 1}[r.IntN(5)]
+	}
 	for i := range m.Values {
 		m.Values[i] = byte(r.Uint32())
-		if p.typ == "SDR8" && m.Values[i] == 0x80 {
+		if p.group == SDRGroupBytes && m.Values[i] == 0x80 {
 			m.Values[i] = 127
+		}
+		zero := zeroByte(p.group, m.Table)
+		if r.Float64() < zeros {
+			m.Values[i] = m.Values[i]&0xf0 | zero&15
+		}
+		if r.Float64() < zeros {
+			m.Values[i] = m.Values[i]&15 | zero&0xf0
 		}
 	}
 	for i := range channels * groups {
@@ -59,7 +73,7 @@ func (m *sdrMatrix) weight(j, o int) (d, v float64) {
 	g, i := o/m.p.group, o%m.p.group
 	at := j*m.Groups + g
 	d = float64(f16ToF32(u16(m.Scales[2*at:])))
-	if m.p.typ == "SDR8" {
+	if m.p.group == SDRGroupBytes {
 		return d, float64(int8(m.Values[SDRGroupBytes*at+i]))
 	}
 	c := m.Values[SDRGroupBytes*at+i%SDRGroupBytes] >> (i / SDRGroupBytes * 4) & 15
@@ -72,7 +86,12 @@ func (m *sdrMatrix) channels(c0, c1 int) *SDRBlock {
 	b.First, b.Channels = c0, c1-c0
 	b.Scales = b.Scales[2*c0*b.Groups : 2*c1*b.Groups]
 	b.Values = b.Values[SDRGroupBytes*c0*b.Groups : SDRGroupBytes*c1*b.Groups]
-	return &b
+	if !m.p.sparse {
+		return &b
+	}
+	var packed SDRBlock
+	m.p.Pack(&packed, &b)
+	return &packed
 }
 
 // outputs is the number of outputs, padding included.
@@ -82,7 +101,7 @@ func (m *sdrMatrix) outputs() int { return m.Groups * m.p.group }
 func (m *sdrMatrix) product(in *SDRInput) []float32 {
 	y := make([]float32, in.M*m.outputs())
 	acc := make([]int32, m.p.AccLen(m.Groups, in.M))
-	m.p.Accumulate(acc, &m.SDRBlock, 0, m.Groups, in, 0, len(in.Index), make([]byte, m.p.ScratchBytes(m.Groups, in.M)))
+	m.p.Accumulate(acc, m.block(), 0, m.Groups, in, 0, len(in.Index), make([]byte, m.p.ScratchBytes(m.Groups, in.M)))
 	m.p.Finish(y, m.outputs(), acc, m.Groups, m.outputs(), in)
 	return y
 }
@@ -221,7 +240,7 @@ func TestSDRFinish(t *testing.T) {
 		in.Set(floats(r, 3*40), nil, m.dmax)
 		all := m.product(&in)
 		acc := make([]int32, p.AccLen(3, 3))
-		p.Accumulate(acc, &m.SDRBlock, 0, 3, &in, 0, 40, make([]byte, p.ScratchBytes(3, 3)))
+		p.Accumulate(acc, m.block(), 0, 3, &in, 0, 40, make([]byte, p.ScratchBytes(3, 3)))
 		for rows := range m.outputs() + 1 {
 			stride := rows + r.IntN(3)
 			y := slices.Repeat([]float32{-1}, 3*stride+5)
@@ -238,17 +257,17 @@ func TestSDRFinish(t *testing.T) {
 // Sums of as many channels as there may be, with the largest numbers, do not
 // overflow.
 func TestSDRDoesNotOverflow(t *testing.T) {
-	for typ, p := range sdrs {
+	for _, p := range sdrs {
 		m := &sdrMatrix{p: p, SDRBlock: SDRBlock{Scales: make([]byte, 2*SDRChannels), Channels: SDRChannels, Groups: 1, Table: new([16]byte)}}
 		m.Table[15] = 127
 		for _, negative := range []bool{false, true} {
 			value, v := byte(0xff), float32(63)
-			if typ == "SDR8" {
+			if p.group == SDRGroupBytes {
 				value, v = 0x7f, 127
 			}
 			if negative {
 				value, v = 0, -64
-				if typ == "SDR8" {
+				if p.group == SDRGroupBytes {
 					value, v = 0x81, -127
 				}
 			}
@@ -409,7 +428,7 @@ type sdrWalk struct {
 }
 
 // sdrShape is the shape of a product in the walk.
-type sdrShape struct{ groups, g0, g1, first, channels, i0, i1, stride, rows, m int }
+type sdrShape struct{ groups, g0, g1, first, channels, i0, i1, stride, rows, m, starts, offsets int }
 
 func newSDRWalk(p *SDR) walker {
 	return sdrWalk{walk[*sdrBody]{p.fam, upTo(130)[1:], 64, p.problem, p.call}, p}
@@ -456,8 +475,10 @@ func (p *SDR) problem(r *rand.Rand, entries int) problem {
 		scratch = max(scratch, row.fn.scratch(s.g1-s.g0, s.m)+line-1)
 	}
 	y := out(floats(r, (s.m-1)*s.stride+s.rows))
+	b := m.block()
+	s.starts, s.offsets = len(b.Starts), len(b.Offsets)
 	return problem{
-		ops: []operand{y, in(m.Scales), in(m.Values), in(index), in(append(x, scale...)), in(append(m.Table[:], asBytes([]sdrShape{s})...)),
+		ops: []operand{y, in(m.Scales), in(b.Values), in(index), in(append(x, scale...)), in(slices.Concat(m.Table[:], asBytes([]sdrShape{s}), b.Starts, b.Offsets)),
 			out(make([]int32, accLen)), out(make([]byte, scratch))},
 		bytes:   SDRGroupBytes * (s.g1 - s.g0) * (s.i1 - s.i0),
 		compare: func(want, got []operand) error { return exact(want[:6], got[:6]) },
@@ -466,10 +487,11 @@ func (p *SDR) problem(r *rand.Rand, entries int) problem {
 
 func (p *SDR) call(body *sdrBody, o []operand) {
 	shape := make([]sdrShape, 1)
-	copy(asBytes(shape), o[5].data[16:])
+	rest := o[5].data[16:]
+	rest = rest[copy(asBytes(shape), rest):]
 	s := shape[0]
 	index, x := as[int32](o[3]), as[float32](o[4])
-	b := &SDRBlock{Scales: o[1].data, Values: o[2].data, First: s.first, Channels: s.channels, Groups: s.groups, Table: (*[16]byte)(o[5].data)}
+	b := &SDRBlock{Scales: o[1].data, Values: o[2].data, First: s.first, Channels: s.channels, Groups: s.groups, Table: (*[16]byte)(o[5].data), Starts: rest[:s.starts], Offsets: rest[s.starts:]}
 	input := &SDRInput{M: s.m, Index: index, X: x[:len(index)*s.m], Scale: x[len(index)*s.m:]}
 	acc := as[int32](o[6])[:body.accLen(s.g1-s.g0, s.m)]
 	clear(acc)

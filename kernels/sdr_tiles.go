@@ -34,11 +34,31 @@ type sdrTiles struct {
 	group int
 	fold  sdrFold
 	// one multiplies one vector; channels at next, one more than offsets, are fetched.
-	one func(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+	one sdrOne
 	// finish writes whole groups. stride and sumStride are the number of bytes from group to
 	// group of acc and of sums.
-	finish func(y *float32, acc, sums *int32, half, stride, sumStride, groups int, s128, s float32)
+	finish sdrFinish
 	panels *sdrPanels // nil: several vectors go one by one
+	expand sdrExpand  // of the sparse types
+}
+
+type (
+	sdrOne    func(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+	sdrFinish func(y *float32, acc, sums *int32, half, stride, sumStride, groups int, s128, s float32)
+	sdrUnpack func(panel, values *byte, offsets *int, next *uintptr, quads, at, size int, table *[16]byte)
+)
+
+// An sdrExpand unpacks the runs of group g of some channels of a block, to lines of the dense
+// type; zero is the byte of weights that are 0.
+type sdrExpand func(lines []byte, b *SDRBlock, channels []int32, g int, zero byte)
+
+// sdrExpandRef is for groups of the given number of outputs.
+func sdrExpandRef(group int) sdrExpand {
+	return func(lines []byte, b *SDRBlock, channels []int32, g int, zero byte) {
+		for e, j := range channels {
+			sdrwUnpack(lines[SDRGroupBytes*e:], b, int(j), g, group, zero)
+		}
+	}
 }
 
 // sdrPanels is the functions for several vectors.
@@ -48,7 +68,7 @@ type sdrPanels struct {
 	foldMany func(x *uint32, sums *int32, scales *byte, offsets *int, rows, end *float32, quads, m, stride int)
 	// unpack makes a panel of a group. Four lines for each quad are fetched at next, from
 	// byte at on; a channel has size bytes.
-	unpack func(panel, values *byte, offsets *int, next *uintptr, quads, at, size int, table *[16]byte)
+	unpack sdrUnpack
 	// multiply adds the products of half a panel with m vectors to their sums. L is level
 	// bytes behind H, vectors are stride bytes apart; in x lo is half bytes behind hi, quads and
 	// vectors are quadStride and xStride bytes apart.
@@ -77,13 +97,15 @@ func (k *sdrTiles) scratch(groups, m int) int {
 
 // sdrChunk is the channels that are multiplied at a time. The activations x follow.
 type sdrChunk struct {
-	panel   [sdrEntries * 2 * SDRGroupBytes]byte
-	offsets [sdrEntries]int         // from the first weights of the tile, in bytes
-	next    [sdrEntries + 1]uintptr // weights to be fetched, of the channels that come next
-	in      [sdrEntries]float32
+	panel    [sdrEntries * 2 * SDRGroupBytes]byte
+	lines    [sdrEntries * SDRGroupBytes]byte // what was expanded
+	channels [sdrEntries]int32                // of the block
+	offsets  [sdrEntries]int                  // from the first weights of the tile, in bytes
+	next     [sdrEntries + 1]uintptr          // weights to be fetched, of the channels that come next
+	in       [sdrEntries]float32
 }
 
-func (k *sdrTiles) body() *sdrBody {
+func (k sdrTiles) body() *sdrBody {
 	return &sdrBody{k.accLen, k.scratch, k.accumulate, k.finishAll}
 }
 
@@ -96,9 +118,12 @@ func (k *sdrTiles) accumulate(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput
 		entries := min(size, i1-i)
 		quads := ceil(entries, 4)
 		for e := range 4 * quads { // what a quad lacks is a channel again, whose activations are ANDed with 0
-			c.offsets[e] = (int(in.Index[min(i+e, i1-1)]) - b.First) * b.Groups * SDRGroupBytes
+			c.channels[e] = in.Index[min(i+e, i1-1)] - int32(b.First)
+			c.offsets[e] = int(c.channels[e]) * b.Groups * SDRGroupBytes
 		}
-		c.fetch(b, g0, in, i+entries, 4*quads+1)
+		if k.expand == nil {
+			c.fetch(b, g0, in, i+entries, 4*quads+1)
+		}
 		switch {
 		case k.many(in.M):
 			k.addMany(acc, b, g0, g1, in, i, entries, c, x)
@@ -124,7 +149,47 @@ func (k *sdrTiles) addEach(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i
 	quads, groups, width := ceil(entries, 4), g1-g0, padded(g1-g0)
 	for t := range in.M {
 		k.foldGroups(x, acc[in.M*2*groups*k.group:], b, g0, g1, in, t, i, entries, c)
-		k.one(&acc[t*2*k.group], &b.Values[SDRGroupBytes*g0], &c.offsets[0], &c.next[0], quads, &x[t*quads*2*width], 4*width, groups, 4*in.M*2*k.group, b.Table)
+		sums, x := acc[t*2*k.group:], x[t*quads*2*width:]
+		if k.expand == nil {
+			k.one(&sums[0], &b.Values[SDRGroupBytes*g0], &c.offsets[0], &c.next[0], quads, &x[0], 4*width, groups, 4*in.M*2*k.group, b.Table)
+			continue
+		}
+		for g := range groups {
+			k.expandChunk(c, b, g0, g, groups, quads, in, i+entries)
+			k.one(&sums[g*in.M*2*k.group], &c.lines[0], &lineOffsets[0], &c.next[0], quads, &x[g], 4*width, 1, 0, b.Table)
+		}
+	}
+}
+
+// lineOffsets is where lines of expanded weights begin.
+var lineOffsets = func() (o [sdrEntries]int) {
+	for i := range o {
+		o[i] = i * SDRGroupBytes
+	}
+	return o
+}()
+
+// expandChunk expands a group of the chunk and fetches a part of the runs of the entries from
+// next on.
+func (k *sdrTiles) expandChunk(c *sdrChunk, b *SDRBlock, g0, g, groups, quads int, in *SDRInput, next int) {
+	k.expand(c.lines[:], b, c.channels[:4*quads], g0+g, zeroByte(k.group, b.Table))
+	lines := uintptr(unsafe.Pointer(&c.lines))
+	for e := range 4*quads + 1 {
+		c.next[e] = lines // is there already
+	}
+	for e := 4 * quads * g / groups; e < 4*quads*(g+1)/groups; e++ {
+		if next+e >= len(in.Index) {
+			return
+		}
+		from, j := b, int(in.Index[next+e])-b.First
+		if j >= b.Channels && b.Next != nil {
+			from, j = b.Next, j-b.Channels
+		}
+		if j < from.Channels {
+			start := sdrwStart(from, j, g0)
+			end := sdrwStart(from, j, g0+groups-1) + sdrwRun
+			Prefetch(from.Values[start:max(start, end)])
+		}
 	}
 }
 
@@ -135,7 +200,7 @@ func (k *sdrTiles) addFew(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i,
 		k.foldGroups(x, acc[in.M*2*groups*k.group:], b, g0, g1, in, t, i, entries, c)
 	}
 	for g := range groups {
-		k.unpack(c, b, g0, g, groups, quads)
+		k.unpack(c, b, g0, g, groups, quads, in, i+entries)
 		k.multiply(acc, c, g, in.M, x[g:], quads, 4*width, 4*quads*2*width)
 	}
 }
@@ -145,13 +210,19 @@ func (k *sdrTiles) addMany(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i
 	quads, groups, width := ceil(entries, 4), g1-g0, padded(in.M)
 	sums := acc[in.M*2*groups*k.group:]
 	for g := range groups {
-		k.unpack(c, b, g0, g, groups, quads)
+		k.unpack(c, b, g0, g, groups, quads, in, i+entries)
 		k.panels.foldMany(&x[0], &sums[g*2*width], &b.Scales[2*(g0+g)], &c.offsets[0], &in.X[i*in.M], &in.X[(i+entries-1)*in.M], quads, in.M, 4*in.M)
 		k.multiply(acc, c, g, in.M, x, quads, 4*width, 4)
 	}
 }
 
-func (k *sdrTiles) unpack(c *sdrChunk, b *SDRBlock, g0, g, groups, quads int) {
+// unpack makes the panel of a group of the chunk; next is the entry behind it.
+func (k *sdrTiles) unpack(c *sdrChunk, b *SDRBlock, g0, g, groups, quads int, in *SDRInput, next int) {
+	if k.expand != nil {
+		k.expandChunk(c, b, g0, g, groups, quads, in, next)
+		k.panels.unpack(&c.panel[0], &c.lines[0], &lineOffsets[0], &c.next[0], quads, 0, SDRGroupBytes, b.Table)
+		return
+	}
 	steps := ceil(groups, 4) // of four lines, in which a channel is fetched
 	at := g * quads
 	k.panels.unpack(&c.panel[0], &b.Values[SDRGroupBytes*(g0+g)], &c.offsets[0], &c.next[at/steps], quads, at%steps*4*SDRGroupBytes, groups*SDRGroupBytes, b.Table)
