@@ -76,8 +76,8 @@ func (c *conversion) writeChannels(q *quantizer, w *container.ProductWriter, blo
 		memory = memory[l.Size:]
 	}
 	share := q.e.weights() * int64(to-from) / int64(q.e.channels()) / int64(q.groups)
-	err = q.run(from, to, func(group int) func(int, *[quant.GroupBytes]byte, uint16) {
-		return func(channel int, values *[quant.GroupBytes]byte, scale uint16) {
+	err = q.each(func(w *quantizerWork, group int) {
+		put := func(channel int, values *[quant.GroupBytes]byte, scale uint16) {
 			if channel < from || channel >= to {
 				return
 			}
@@ -86,6 +86,12 @@ func (c *conversion) writeChannels(q *quantizer, w *container.ProductWriter, blo
 			binary.LittleEndian.PutUint16(b.data[2*at:], scale)
 			copy(b.data[b.Values+int64(at)*quant.GroupBytes:], values[:])
 		}
+		if q.feedback != nil {
+			w.encoder.Slab(w.slab, q.feedback, put) // all channels, as each bears on the others
+			return
+		}
+		size := q.kind.Group()
+		w.encoder.Slab(w.slab[from*size:to*size], nil, func(i int, values *[quant.GroupBytes]byte, scale uint16) { put(from+i, values, scale) })
 	}, func() { c.done += share; c.tell() })
 	if err != nil {
 		return err
@@ -197,46 +203,35 @@ func (q *quantizer) fit() (quant.Table, error) {
 	return quant.Fit(sample), nil
 }
 
-// run quantizes all groups, as far as they belong to the channels from up to to. put is called once for each group and returns
-// what takes its values; both are called on several goroutines, and done is not, after each group.
-func (q *quantizer) run(from, to int, put func(group int) func(int, *[quant.GroupBytes]byte, uint16), done func()) error {
+// each calls do for every group, which is in w.slab, on all workers, and done after it, on one at a time.
+func (q *quantizer) each(do func(w *quantizerWork, group int), done func()) error {
 	var next atomic.Int64
 	var mu sync.Mutex
 	var failed error
-	var wg sync.WaitGroup
-	size := q.kind.Group()
-	for i := range q.workers {
-		wg.Go(func() {
-			w := &q.workers[i]
-			for {
-				group := int(next.Add(1)) - 1
-				if group >= q.groups {
-					return
-				}
-				err := q.c.ctx.Err()
-				if err == nil {
-					err = q.read(w, group)
-				}
-				if err == nil {
-					take := put(group)
-					if q.feedback != nil {
-						w.encoder.Slab(w.slab, q.feedback, take)
-					} else {
-						w.encoder.Slab(w.slab[from*size:to*size], nil, func(j int, v *[quant.GroupBytes]byte, d uint16) { take(from+j, v, d) })
-					}
-				}
-				mu.Lock()
-				if err != nil {
-					failed = errors.Join(failed, err)
-					next.Store(int64(q.groups))
-				} else {
-					done()
-				}
-				mu.Unlock()
+	parallel(len(q.workers), func(i int) {
+		w := &q.workers[i]
+		for {
+			group := int(next.Add(1)) - 1
+			if group >= q.groups {
+				return
 			}
-		})
-	}
-	wg.Wait()
+			err := q.c.ctx.Err()
+			if err == nil {
+				err = q.read(w, group)
+			}
+			if err == nil {
+				do(w, group)
+			}
+			mu.Lock()
+			if err != nil {
+				failed = errors.Join(failed, err)
+				next.Store(int64(q.groups))
+			} else {
+				done()
+			}
+			mu.Unlock()
+		}
+	})
 	return failed
 }
 

@@ -136,6 +136,14 @@ func (f *Feedback) Values() int {
 	return len(f.r)
 }
 
+// window returns how many channels have errors at a time.
+func (f *Feedback) window() int {
+	if f == nil {
+		return 1
+	}
+	return f.Window
+}
+
 // factor replaces the symmetric matrix a of n rows by D on the diagonal and R above it.
 func factor(a []float64, n int) {
 	column := make([]float64, n)
@@ -160,27 +168,31 @@ const lazyChannels = 32
 
 // Slab quantizes one group of every channel: w is [channels][group], finite. put is called once for each channel with its
 // values and scale. Without feedback (nil), channels are independent.
-func (e *Encoder) Slab(w []float32, f *Feedback, put func(channel int, values *[GroupBytes]byte, scale uint16)) {
+//
+// It returns what the errors cost: the sum over calibration tokens of the squared errors of the group's outputs or, without
+// feedback, that of the squared errors of the weights.
+func (e *Encoder) Slab(w []float32, f *Feedback, put func(channel int, values *[GroupBytes]byte, scale uint16)) (cost float64) {
 	group := e.kind.Group()
+	e.errors = slices.Grow(e.errors[:0], f.window()*group)[:f.window()*group]
 	if f == nil {
-		var values [GroupBytes]byte
 		for j := 0; j*group < len(w); j++ {
-			scale := e.Encode(&values, w[j*group:])
-			put(j, &values, scale)
+			x := w[j*group:][:group]
+			scale := e.Encode(&e.values, x)
+			put(j, &e.values, scale)
+			cost += e.error(e.errors, x, x, scale)
 		}
-		return
+		return cost
 	}
-	e.errors = slices.Grow(e.errors[:0], f.Window*group)[:f.Window*group]
 	e.lazy = slices.Grow(e.lazy[:0], lazyChannels*group)[:lazyChannels*group]
 	for at := 0; at < f.Channels; at += f.Window {
 		n := min(f.Window, f.Channels-at)
-		e.window(w, f.order[at:][:n], f.r[at*f.Window:][:n*n], put)
+		cost += e.window(w, f.order[at:][:n], f.r[at*f.Window:][:n*n], f.d[at:][:n], put)
 	}
+	return cost
 }
 
 // window quantizes the channels of a window.
-func (e *Encoder) window(w []float32, order []int32, r []float32, put func(channel int, values *[GroupBytes]byte, scale uint16)) {
-	var values [GroupBytes]byte
+func (e *Encoder) window(w []float32, order []int32, r, d []float32, put func(channel int, values *[GroupBytes]byte, scale uint16)) (cost float64) {
 	group, n := e.kind.Group(), len(order)
 	for from := 0; from < n; from += lazyChannels {
 		to := min(from+lazyChannels, n)
@@ -195,15 +207,56 @@ func (e *Encoder) window(w []float32, order []int32, r []float32, put func(chann
 			for k := from; k < i; k++ {
 				axpy(x, r[k*n+i], e.errors[k*group:][:group])
 			}
-			scale := e.Encode(&values, x)
-			put(j, &values, scale)
-			errs := e.errors[i*group:][:group]
-			e.Decode(errs, &values, scale)
-			for o, x := range w[j*group:][:group] {
-				errs[o] = x - errs[o]
+			scale := e.Encode(&e.values, x)
+			put(j, &e.values, scale)
+			cost += float64(d[i]) * e.error(e.errors[i*group:][:group], w[j*group:][:group], x, scale)
+		}
+	}
+	return cost
+}
+
+// error writes the differences of w and of what has just been encoded to errs, and returns the squared distance of the
+// latter from x, for which it was encoded.
+func (e *Encoder) error(errs, w, x []float32, scale uint16) float64 {
+	w, x = w[:len(errs)], x[:len(errs)]
+	e.Decode(errs, &e.values, scale)
+	var sum float32
+	for o, q := range errs {
+		sum += (x[o] - q) * (x[o] - q)
+		errs[o] = w[o] - q
+	}
+	return float64(sum)
+}
+
+// Signal returns what [Encoder.Slab] would if it quantized all weights to 0.
+func (e *Encoder) Signal(w []float32, f *Feedback) (sum float64) {
+	if f == nil {
+		for _, x := range w {
+			sum += float64(x) * float64(x)
+		}
+		return sum
+	}
+	group := e.kind.Group()
+	e.errors = slices.Grow(e.errors[:0], f.Window*group)[:f.Window*group]
+	e.lazy = slices.Grow(e.lazy[:0], lazyChannels*group)[:lazyChannels*group]
+	for at := 0; at < f.Channels; at += f.Window {
+		n := min(f.Window, f.Channels-at)
+		for i, j := range f.order[at:][:n] {
+			copy(e.errors[i*group:][:group], w[int(j)*group:])
+		}
+		for from := 0; from < n; from += lazyChannels {
+			to := min(from+lazyChannels, n)
+			kernels.SGEMM(true, false, to-from, group, to, 1, f.r[at*f.Window+from:], n, e.errors, group, 0, e.lazy, group)
+			for i := from; i < to; i++ {
+				var squares float32
+				for _, x := range e.lazy[(i-from)*group:][:group] {
+					squares += x * x
+				}
+				sum += float64(f.d[at+i]) * float64(squares)
 			}
 		}
 	}
+	return sum
 }
 
 // axpy adds a*x to y.

@@ -31,8 +31,10 @@ type Encoder struct {
 	code  [256]uint8   // of the value nearest to w/d, by w/d in halves from -64 on
 	value [256]float32 // T[code]-64
 
-	// Of Slab: of the window at hand, in the order of quantizing, the errors of the channels, and those that are being corrected.
+	// Of Slab: of the window at hand, in the order of quantizing, the errors of the channels, and those that are being
+	// corrected; the group at hand.
 	errors, lazy []float32
+	values       [GroupBytes]byte
 }
 
 // NewEncoder returns an encoder. The table is for SDR4.
