@@ -64,7 +64,10 @@ func (s *Session) save(w io.Writer) error {
 	if _, err := out.Write(head); err != nil {
 		return err
 	}
-	for b := range s.kv.Bytes(s.kv.Len()) {
+	for b, err := range s.kv.Bytes(s.kv.Len()) {
+		if err != nil {
+			return err
+		}
 		if _, err := out.Write(b); err != nil {
 			return err
 		}
@@ -120,7 +123,10 @@ func (s *Session) restore(r io.Reader) error {
 	if err := in.read(list); err != nil {
 		return err
 	}
-	for b := range s.kv.Bytes(int(done)) {
+	for b, err := range s.kv.Fill(int(done)) {
+		if err != nil {
+			return err
+		}
 		if err := in.read(b); err != nil {
 			return err
 		}

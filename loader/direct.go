@@ -45,3 +45,7 @@ func (d *directFile) read(b []byte, offset int64, need int) (int, error) {
 	}
 	return n, err
 }
+
+// Forget gives back what the system's cache of files keeps of a range of a file that is on
+// the disk. It is advice.
+func Forget(f *os.File, offset, size int64) { forgetCache(f, offset, size) }

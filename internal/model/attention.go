@@ -137,6 +137,24 @@ func (a *attention) takePartials(buf *loader.Buffer, rows int) partials {
 	return partials{loader.Take[float32](buf, rows*a.stride), loader.Take[float32](buf, rows), loader.Take[float32](buf, rows)}
 }
 
+// enterKV has the pages present that the layer's tokens read and are stored in, and
+// those of the next layer come.
+func (e *exec) enterKV() error {
+	if e.kv.spill == nil {
+		return nil
+	}
+	lowest := func(layer int) int {
+		e.att.window = e.m.window(layer)
+		return e.lowest(e.pos) / pageTokens
+	}
+	layer := e.step.Layer
+	if err := e.kv.enter(layer, lowest(layer), e.pos, e.n); err != nil {
+		return err
+	}
+	e.kv.readAhead(layer, lowest((layer+1)%e.m.Layers))
+	return nil
+}
+
 // storeTiles returns the number of tiles of a StoreKV step: one for each panel
 // of keys that the batch touches, so that no two workers write to one.
 func (e *exec) storeTiles() int { return (e.pos+e.n-1)/panel - e.pos/panel + 1 }

@@ -358,6 +358,9 @@ func (e *exec) runStep(s *step) error {
 	case plan.Embed:
 		tiles = 1
 	case plan.StoreKV:
+		if err := e.enterKV(); err != nil {
+			return err
+		}
 		tiles = e.storeTiles()
 	case plan.Attention:
 		tiles = e.attentionTiles()

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cortexsdr/cortex/kernels"
@@ -58,16 +59,22 @@ type KV struct {
 	q8     []int8
 	q4     []byte
 	scales []uint16 // in f16
+
+	spill *spill // where not all of it is in memory, or nil
 }
 
 // KVBytes returns the size of a cache for the given number of tokens.
 func (c *Config) KVBytes(tokens int, typ KVType) int64 {
-	cells := c.kvCells(tokens)
+	return c.cellsBytes(c.kvCells(tokens), typ) + 2*64 // two slices, aligned
+}
+
+// cellsBytes returns the size of some cells.
+func (c *Config) cellsBytes(cells int64, typ KVType) int64 {
 	n := cells * int64(typ.size(c.keyCell()+c.valueCell()))
 	if typ.scaled() {
 		n += cells * int64(c.keyScales()+c.valueScales()) * 2
 	}
-	return n + 2*64 // two slices, aligned
+	return n
 }
 
 // A cell is one head of one page of one layer. kvCells returns how many there
@@ -85,12 +92,17 @@ func ceil(n, d int) int { return (n + d - 1) / d }
 
 // NewKV returns an empty cache with room for the given number of tokens.
 func (c *Config) NewKV(tokens int, typ KVType) (*KV, error) {
-	buf, err := loader.NewBuffer(c.KVBytes(tokens, typ))
+	return c.newKV(tokens, typ, c.kvCells(tokens))
+}
+
+// newKV returns an empty cache with memory for some cells.
+func (c *Config) newKV(tokens int, typ KVType, most int64) (*KV, error) {
+	buf, err := loader.NewBuffer(c.cellsBytes(most, typ) + 2*64)
 	if err != nil {
 		return nil, fmt.Errorf("KV cache: %w", err)
 	}
 	kv := &KV{cfg: c, typ: typ, cap: tokens, buf: buf}
-	cells := int(c.kvCells(tokens))
+	cells := int(most)
 	n := cells * (c.keyCell() + c.valueCell())
 	switch typ {
 	case KVF16:
@@ -109,7 +121,13 @@ func (c *Config) NewKV(tokens int, typ KVType) (*KV, error) {
 }
 
 // Close frees the cache.
-func (kv *KV) Close() error { return kv.buf.Close() }
+func (kv *KV) Close() error {
+	var err error
+	if kv.spill != nil {
+		err = kv.spill.close()
+	}
+	return errors.Join(err, kv.buf.Close())
+}
 
 // Len returns the number of tokens stored, Cap the number there is room for.
 func (kv *KV) Len() int { return kv.n }
@@ -122,6 +140,9 @@ func (kv *KV) Truncate(n int) { kv.n = min(kv.n, max(n, 0)) }
 
 // cell returns the number of the cell of (layer, page, head).
 func (kv *KV) cell(layer, page, head int) int {
+	if kv.spill != nil {
+		return kv.spill.place(layer, page)*kv.cfg.KVHeads + head
+	}
 	return (layer*ceil(kv.cap, pageTokens)+page)*kv.cfg.KVHeads + head
 }
 

@@ -7,17 +7,29 @@ import (
 
 // Bytes yields the memory that holds the first n tokens, in whole pages and in
 // an order that depends on nothing but the model and the cache's type: what a
-// saved session is made of. After it has been filled from a saved one,
+// saved session is made of. An error, which is the last that is yielded, wraps
+// a [*SpillError].
+func (kv *KV) Bytes(n int) iter.Seq2[[]byte, error] {
+	return kv.bytes(n, func(layer int) error { return kv.show(layer, n) })
+}
+
+// Fill yields the same memory to be filled from a saved session. After that
 // SetLen(n) makes the tokens known.
-func (kv *KV) Bytes(n int) iter.Seq[[]byte] {
-	c := kv.cfg
-	return func(yield func([]byte) bool) {
-		for layer := range c.Layers {
+func (kv *KV) Fill(n int) iter.Seq2[[]byte, error] {
+	return kv.bytes(n, func(layer int) error { return kv.enter(layer, 0, 0, n) })
+}
+
+func (kv *KV) bytes(n int, enter func(layer int) error) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for layer := range kv.cfg.Layers {
+			if err := enter(layer); err != nil {
+				yield(nil, err)
+				return
+			}
 			for page := range ceil(n, pageTokens) {
-				for head := range c.KVHeads {
-					cell := kv.cell(layer, page, head)
-					for _, b := range kv.cells(cell, 1) {
-						if !yield(b) {
+				for head := range kv.cfg.KVHeads {
+					for _, b := range kv.cells(kv.cell(layer, page, head), 1) {
+						if !yield(b, nil) {
 							return
 						}
 					}
@@ -31,10 +43,12 @@ func (kv *KV) Bytes(n int) iter.Seq[[]byte] {
 func (kv *KV) SetLen(n int) { kv.n = min(n, kv.cap) }
 
 // layerBytes returns the memory that holds tokens from up to to (exclusive) of a
-// layer, in whole pages.
-func (kv *KV) layerBytes(layer, from, to int) [][]byte {
-	first := from / pageTokens
-	return kv.cells(kv.cell(layer, first, 0), (ceil(to, pageTokens)-first)*kv.cfg.KVHeads)
+// layer, in whole pages. They must be there: see enter and show.
+func (kv *KV) layerBytes(layer, from, to int) (list [][]byte) {
+	for page := from / pageTokens; page < ceil(to, pageTokens); page++ {
+		list = append(list, kv.cells(kv.cell(layer, page, 0), kv.cfg.KVHeads)...)
+	}
+	return list
 }
 
 // layerSize is the size of what layerBytes returns.

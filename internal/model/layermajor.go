@@ -252,6 +252,9 @@ func (m *Model) group(ctx context.Context, kv *KV, p *Pass, r *residuals, from, 
 			}
 		}
 		if r.file != nil && part.ends {
+			if err := kv.show(part.layer, kv.n+to); err != nil {
+				return err
+			}
 			if err := r.file.StorePart(kv.layerBytes(part.layer, kv.n, kv.n+to)...); err != nil {
 				return err
 			}
@@ -270,6 +273,9 @@ func (m *Model) resume(kv *KV, r *residuals, begin func(batch int), to int) erro
 		return nil
 	}
 	for layer := range r.file.Step() {
+		if err := kv.enter(layer, 0, kv.n, to); err != nil {
+			return err
+		}
 		if err := r.file.LoadPart(layer, kv.layerBytes(layer, kv.n, kv.n+to)...); err != nil {
 			return err
 		}
