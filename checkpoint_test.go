@@ -1,6 +1,7 @@
 package cortex_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -170,4 +171,52 @@ func TestCheckpointOfGenerate(t *testing.T) {
 	for _, m := range []*cortex.Model{m, mapped, other} {
 		require.NoError(t, m.Close())
 	}
+}
+
+// A session whose keys and values lie in a file for the most part generates the same,
+// can be saved and restored, and leaves nothing behind.
+func TestKVMemory(t *testing.T) {
+	path, dir := readingFile(t), t.TempDir()
+	m := reading(t, path)
+	want, err := read(ctx, m, longPrompt, "", nil)
+	require.NoError(t, err)
+	require.NoError(t, m.Close())
+
+	o := cortex.Options{Threads: 2, ContextLength: 4096, BatchSize: 64}
+	full := least(t, path, o)
+	o.KVMemory, o.SpillDir = 1, dir
+	o.MemoryLimit = least(t, path, o)
+	require.Less(t, o.MemoryLimit, full-8<<20)
+	m, err = cortex.Open(path, &o)
+	require.NoError(t, err)
+	got, err := read(ctx, m, longPrompt, "", nil)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	s, err := m.NewSession()
+	require.NoError(t, err)
+	ids := m.Tokenize(longPrompt, cortex.TokenizeOptions{AddSpecial: true})
+	require.NoError(t, s.Eval(ctx, ids, 0, nil))
+	var saved bytes.Buffer
+	require.NoError(t, s.Save(&saved))
+	s.Truncate(0)
+	require.NoError(t, s.Restore(&saved))
+	got = nil
+	for tok, err := range s.Generate(ctx, "", &cortex.GenerateOptions{MaxTokens: 5, Sampling: &cortex.Sampling{}, IgnoreEnd: true}) {
+		require.NoError(t, err)
+		got = append(got, tok.ID)
+	}
+	require.Equal(t, want, got)
+	require.LessOrEqual(t, m.Stats().MemoryPeak, o.MemoryLimit)
+	require.NoError(t, m.Close())
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+
+	o.SpillDir = filepath.Join(dir, "none")
+	m, err = cortex.Open(path, &o)
+	require.NoError(t, err)
+	_, err = m.NewSession()
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.Zero(t, m.Stats().Sessions)
+	require.NoError(t, m.Close())
 }

@@ -31,6 +31,8 @@ type Model struct {
 	plan         Plan
 	info         Info
 	kvType       KVType
+	kvMemory     int64 // Options.KVMemory
+	spillDir     string
 	sparsePrompt bool
 	stats        counters
 	life         lifetime
@@ -335,11 +337,26 @@ func (m *Model) fixedBytes(threads int) (n int64) {
 
 // sessionBytes is what a session holds: its KV cache, logits, and what drafting takes.
 func (m *Model) sessionBytes(context int) int64 {
-	n := m.model.KVBytes(context, model.KVType(m.kvType)) + m.aheadBytes(context, m.drafts())
+	n := m.kvBytes(context) + m.aheadBytes(context, m.drafts())
 	if m.draft != nil {
 		n += m.draft.sessionBytes(context) + 4*int64(m.model.Vocab)
 	}
 	return n
+}
+
+// kvBytes is the memory of a session's KV cache, which newKV makes.
+func (m *Model) kvBytes(context int) int64 {
+	if m.kvMemory > 0 {
+		return m.model.SpilledKVBytes(context, model.KVType(m.kvType), m.kvMemory)
+	}
+	return m.model.KVBytes(context, model.KVType(m.kvType))
+}
+
+func (m *Model) newKV(context int) (*model.KV, error) {
+	if m.kvMemory > 0 {
+		return m.model.NewSpilledKV(context, model.KVType(m.kvType), m.kvMemory, m.spillDir)
+	}
+	return m.model.NewKV(context, model.KVType(m.kvType))
 }
 
 // Close ends all sessions and frees everything. It does not wait for calls in

@@ -101,7 +101,7 @@ func prepare(src *loader.Source, opt *Options) (*Model, Options, error) {
 		free := sysmem.Limit()
 		o.MemoryLimit = free - free/reserveShare
 	}
-	m := &Model{src: src, kvType: o.KVType, speculate: o.Speculate, sessions: map[*Session]struct{}{}}
+	m := &Model{src: src, kvType: o.KVType, kvMemory: o.KVMemory, spillDir: o.SpillDir, speculate: o.Speculate, sessions: map[*Session]struct{}{}}
 	m.life.free = m.free
 	err := src.Protect(func() (err error) {
 		if m.tok, err = tokenizer.FromGGUF(src.Metadata); err != nil {

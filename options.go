@@ -41,6 +41,17 @@ type Options struct {
 	// KVType is the precision in which keys and values are kept.
 	KVType KVType
 
+	// KVMemory, if not 0, is about the most memory of a session's keys and values. Where
+	// all of them take more, the rest lies in a file that each session has in SpillDir and
+	// is read for every token: for contexts that memory has no room for. Less than
+	// is needed for two layers is taken for that.
+	KVMemory int64
+
+	// SpillDir is the directory of the files of KVMemory; "" is that for temporary
+	// files. They are removed when a session is closed or the program ends. A full disk is
+	// an error of the call that needs the room.
+	SpillDir string
+
 	// Speculate is the most tokens that are drafted for a pass, up to
 	// MaxSpeculate: tokens that are likely to come, because the text has
 	// gone on like this before or a small model says so, run through the model together with
@@ -113,6 +124,7 @@ func (o *Options) check() error {
 		"ContextLength": int64(o.ContextLength),
 		"BatchSize":     int64(o.BatchSize),
 		"Sessions":      int64(o.Sessions),
+		"KVMemory":      o.KVMemory,
 	} {
 		if v < 0 {
 			return fmt.Errorf("%w: %s is negative", ErrOptions, name)

@@ -80,7 +80,7 @@ func (m *Model) newSession() (*Session, error) {
 	if m.budget.Reserve(memKV, size) != nil {
 		return nil, m.noRoom(size)
 	}
-	kv, err := m.model.NewKV(m.plan.ContextLength, model.KVType(m.kvType))
+	kv, err := m.newKV(m.plan.ContextLength)
 	if err != nil {
 		m.budget.Release(memKV, size)
 		return nil, err

@@ -362,7 +362,7 @@ func (s *Stream) Settle() {
 // Peek returns the bytes of block i if they are in memory, pinned or in the ring, and otherwise nil. They are valid until
 // the next Acquire.
 func (s *Stream) Peek(i int) []byte {
-	if s.pins[i] != nil {
+	if s.pins[i] != nil && !slices.Contains(s.lent, i) {
 		return s.order[i].of(s.pins[i])
 	}
 	s.mu.Lock()

@@ -25,6 +25,8 @@ type modelFlags struct {
 	path      string
 	memory    size
 	cacheType string
+	kvMemory  size
+	spill     string
 	threads   int
 	context   int
 	batch     int
@@ -45,6 +47,8 @@ func (f *modelFlags) add(fs *pflag.FlagSet) {
 	f.addPath(fs)
 	fs.Var(&f.memory, "memory", "most memory to use, such as 3GiB, 4GB, 512M (default: what the machine has free)")
 	fs.StringVar(&f.cacheType, "cache-type", "f16", "`TYPE` of the key-value cache: f16, f32, q8_0 or q4_0")
+	fs.Var(&f.kvMemory, "kv-memory", "most memory for the key-value cache; the rest lies in a file (default: all of it is in memory)")
+	fs.StringVar(&f.spill, "spill-dir", "", "`DIRECTORY` of the file of --kv-memory (default: that for temporary files)")
 }
 
 // addSizes adds the flags that take one number.
@@ -120,6 +124,8 @@ func (f *modelFlags) options(cmd *cobra.Command, log io.Writer) (*cortex.Options
 		Threads:       f.threads,
 		ContextLength: f.context,
 		BatchSize:     f.batch,
+		KVMemory:      int64(f.kvMemory),
+		SpillDir:      f.spill,
 	}
 	switch f.cacheType {
 	case cortex.KVF16.String():
