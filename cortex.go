@@ -211,6 +211,7 @@ func (m *Model) layOut(o Options) error {
 	if m.model.Streamed() {
 		l := m.model.Stream(o.MemoryLimit-m.fixedBytes(o.Threads)-o.sessions()*m.sessionBytes(context)+m.model.Layout.Weights, ringBytes, context)
 		m.plan.Streamed, m.plan.StreamedPerToken = true, m.model.StreamedPerPass(1)
+		m.plan.PromptReadsOnce = l.Held
 		m.plan.PinnedBytes, m.plan.RingBytes = l.PinnedBytes, l.RingBytes()
 	}
 	m.budget = cache.NewBudget(o.MemoryLimit)

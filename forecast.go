@@ -35,7 +35,11 @@ func (p Plan) Forecast(prompt int) Forecast {
 	token := p.work(1, prompt)
 	f.Token, f.Disk, f.Compute = r.Time(token)
 	for done := 0; done < prompt; done += p.BatchSize {
-		all, _, _ := r.Time(p.work(min(p.BatchSize, prompt-done), done))
+		w := p.work(min(p.BatchSize, prompt-done), done)
+		if done > 0 && p.PromptReadsOnce {
+			w.Streamed = 0
+		}
+		all, _, _ := r.Time(w)
 		f.Prompt += all
 	}
 	if p.Streamed && f.Token > 0 {

@@ -160,6 +160,7 @@ type Plan struct {
 	PinnedBytes      int64 // weights that stay in memory
 	RingBytes        int64 // buffers through which the others pass
 	StreamedPerToken int64 // at most read from the file for one generated token, in whole pages
+	PromptReadsOnce  bool  // a prompt reads as much, rather than as much for every batch
 	Disk             Disk  // how the file is read; measured by Open and Measure, not by Inspect
 
 	// What forecasts are made of: see Forecast.
