@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/cortexsdr/cortex/format"
@@ -460,6 +461,10 @@ func (e *exec) embedTile(_, _ int) {
 			return
 		}
 		e.m.read.Add(size)
+		if i := slices.Index(e.ids[:t], e.ids[t]); i >= 0 {
+			copy(e.slot(e.step.Out[0], t), e.slot(e.step.Out[0], i)) // rather than read it again
+			continue
+		}
 		row, err := e.m.load.Lookup(w.Block, int64(e.ids[t])*size, size)
 		if err != nil {
 			e.looked = err

@@ -30,6 +30,7 @@ import (
 type section struct {
 	from, to int // steps
 	layer    int
+	keys     int  // the step behind the one that stores keys and values, or from
 	rotates  bool // a step needs the positions' angles
 	ends     bool // it is the layer's last
 }
@@ -57,11 +58,14 @@ func (e *exec) cutSections() {
 	for i := range e.tail {
 		s := &e.steps[i]
 		if starts[i] {
-			e.parts = append(e.parts, section{from: i})
+			e.parts = append(e.parts, section{from: i, keys: i})
 		}
 		p := &e.parts[len(e.parts)-1]
 		p.to, p.layer = i+1, s.Layer
 		p.rotates = p.rotates || s.Op == plan.RoPE
+		if s.Op == plan.StoreKV {
+			p.keys = i + 1
+		}
 		p.ends = e.steps[i+1].Layer > s.Layer
 	}
 }
@@ -203,9 +207,9 @@ func (m *Model) layerMajor(ctx context.Context, kv *KV, p *Pass) error {
 func (m *Model) group(ctx context.Context, kv *KV, p *Pass, r *residuals, from, to int) error {
 	e := m.exec
 	x := e.steps[e.tail].In[0]
+	first := func(b int) int { return from + b*r.batch }
 	begin := func(b int) {
-		first := from + b*r.batch
-		e.begin(ctx, kv, p, first, min(first+r.batch, to), kv.n+first)
+		e.begin(ctx, kv, p, first(b), min(first(b)+r.batch, to), kv.n+first(b))
 		e.slots[x] = r.of(b, e.n)
 	}
 	layers := 0 // that are done
@@ -222,6 +226,9 @@ func (m *Model) group(ctx context.Context, kv *KV, p *Pass, r *residuals, from, 
 			continue
 		}
 		for b := range r.all {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			begin(b)
 			if r.spilled(b) && i > 0 {
 				if err := r.file.Load(b, floatBytes(e.slots[x])); err != nil {
@@ -232,7 +239,11 @@ func (m *Model) group(ctx context.Context, kv *KV, p *Pass, r *residuals, from, 
 			if part.rotates {
 				e.fillAngles()
 			}
-			if err := e.runSection(part); err != nil {
+			end := part.to
+			if part.layer == m.Layers-1 && !p.Hidden && first(b)+e.n <= len(p.IDs)-p.Want {
+				end = part.keys // nobody reads what else the last layer makes of these tokens
+			}
+			if err := e.runSteps(part.from, end); err != nil {
 				return err
 			}
 			if r.spilled(b) || r.file != nil && part.ends {
@@ -245,8 +256,8 @@ func (m *Model) group(ctx context.Context, kv *KV, p *Pass, r *residuals, from, 
 				p.Progress(float64(from) + done*float64(to-from))
 			}
 			if i == len(e.parts)-1 && p.Hidden {
-				first := from + b*r.batch
-				if err := e.runTail(p, max(first, len(p.IDs)-p.Want), max(0, len(p.IDs)-p.Want-first), first+e.n); err != nil {
+				wanted := max(first(b), len(p.IDs)-p.Want)
+				if err := e.runTail(p, wanted, wanted-first(b), first(b)+e.n); err != nil {
 					return err
 				}
 			}
@@ -292,8 +303,9 @@ func (m *Model) resume(kv *KV, r *residuals, begin func(batch int), to int) erro
 	return nil
 }
 
-func (e *exec) runSection(p *section) error {
-	for i := p.from; i < p.to; i++ {
+// runSteps runs steps from up to to (exclusive).
+func (e *exec) runSteps(from, to int) error {
+	for i := from; i < to; i++ {
 		if err := e.ctx.Err(); err != nil {
 			return err
 		}
