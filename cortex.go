@@ -242,9 +242,10 @@ func (m *Model) layOut(o Options) error {
 // The least context and batch that are chosen without being asked for. Down to
 // fairBatch, smaller batches cost little speed, so the context is cut only then.
 const (
-	minContext = 256
-	fairBatch  = 64
-	minBatch   = 32
+	minContext  = 256
+	fairBatch   = 64
+	minBatch    = 32
+	streamBatch = 128 // most of a streamed model: the activations of more would take room from weights for every token
 )
 
 // ringBytes is how much of the limit a ring takes, if there is enough: what a fast
@@ -273,6 +274,9 @@ func (m *Model) fit(o Options, streamBlock int64) (context int, err error) {
 	batch, last := o.BatchSize, true
 	if batch == 0 {
 		batch, last = model.DefaultBatch, false
+		if streamBlock > 0 {
+			batch = streamBatch
+		}
 	}
 	for ; ; batch /= 2 {
 		last = last || batch <= minBatch

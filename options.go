@@ -34,7 +34,8 @@ type Options struct {
 	ContextLength int
 
 	// BatchSize is the number of prompt tokens that pass the model together.
-	// More make a prompt faster and take more memory. 0 means 512, or less
+	// More make a prompt faster and take more memory. 0 means 512, 128 for a
+	// model that is streamed, or less
 	// where memory is short.
 	BatchSize int
 

@@ -35,6 +35,8 @@ func (l *StreamLayout) Bytes() int64 { return l.PinnedBytes + l.RingBytes() }
 const (
 	minSlots  = 2
 	fairSlots = 8
+	// A ring larger than this part of what is streamed would take more from the pinned blocks than it brings.
+	streamedPerRing = 8
 )
 
 // sizes sums up the blocks.
@@ -82,6 +84,7 @@ func LayOutStream(order []Extent, memory, ring int64, p Prompt) StreamLayout {
 	total, slot, row := sizes(order)
 	left, slots := memory-row, 0
 	if total > left {
+		ring = min(ring, max(fairSlots*slot, (total-left)/streamedPerRing))
 		slots = int(max(minSlots, min(ring, max(left/4, min(left, fairSlots*slot)))/slot))
 	}
 	first := layOut(order, memory, slots, p)

@@ -59,7 +59,7 @@ func (f *modelFlags) addSizes(fs *pflag.FlagSet) {
 		context += fmt.Sprintf(", prompt and reply together (default: the model's, at most %d)", cortex.DefaultContextLength)
 	}
 	fs.IntVarP(&f.context, "ctx-size", "c", f.context, context)
-	fs.IntVarP(&f.batch, "batch-size", "b", 0, "prompt tokens `N` that pass the model together (default 512)")
+	fs.IntVarP(&f.batch, "batch-size", "b", 0, "prompt tokens `N` that pass the model together (default 512; streamed 128)")
 }
 
 // rules are the values of --sparsity-rule.

@@ -1,6 +1,9 @@
 package plan
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Rates are how fast a machine is. A rate of 0 is not known, and what it would say is left out.
 type Rates struct {
@@ -18,12 +21,18 @@ type Work struct {
 }
 
 // Time returns how long the work takes, and how much of that time the disk and the processors are busy. Both
-// work at the same time, since reading runs ahead, so the slower one decides. Likewise, few tokens wait for
-// weights to come from memory, and many for the processors.
+// work at the same time, since reading runs ahead, so the slower one decides. Where both take about as long they
+// get into each other's way, however: reading takes processor time and bandwidth of memory, and now and then one
+// waits for the other. The cubic mean comes close to what was measured for that (1.25 times the slower one if both
+// are as slow, 1.01 times it if one is three times as slow as the other).
+//
+// Likewise, few tokens wait for weights to come from memory, and many for the processors.
 func (r Rates) Time(w Work) (all, disk, compute time.Duration) {
 	disk = seconds(w.Streamed, r.Disk)
 	compute = max(seconds(w.Weights, r.Memory), seconds(int64(w.Tokens), r.Prompt)) + seconds(w.KV, r.Memory)
-	return max(disk, compute), disk, compute
+	d, c := disk.Seconds(), compute.Seconds()
+	all = time.Duration(math.Cbrt(d*d*d+c*c*c) * float64(time.Second))
+	return max(all, disk, compute), disk, compute
 }
 
 func seconds(n int64, rate float64) time.Duration {
