@@ -14,13 +14,17 @@ import (
 // architecture is what the names in config.json's architectures stand for.
 type architecture struct {
 	gguf  string // GGUF's name of the architecture
-	tie   bool   // whether tie_word_embeddings is true where config.json does not say
 	pairs bool   // whether GGUF's rotary embedding turns neighbouring values
+
+	// What holds where config.json does not say.
+	kvHeads int // num_key_value_heads; 0: as many as there are query heads
+	window  int // sliding_window; 0: none
 }
 
+// In all of these tie_word_embeddings is false where config.json does not say.
 var architectures = map[string]architecture{
 	"LlamaForCausalLM":   {gguf: "llama", pairs: true},
-	"MistralForCausalLM": {gguf: "llama", pairs: true},
+	"MistralForCausalLM": {gguf: "llama", pairs: true, kvHeads: 8, window: 4096},
 }
 
 // hfConfig is config.json, as far as it bears on what the model computes.
@@ -34,7 +38,7 @@ type hfConfig struct {
 	HeadDim       *int            `json:"head_dim"`
 	Vocab         *int            `json:"vocab_size"`
 	ContextLength *int            `json:"max_position_embeddings"`
-	SlidingWindow *int            `json:"sliding_window"`
+	SlidingWindow json.RawMessage `json:"sliding_window"` // null is not the same as absent
 	NormEps       *float64        `json:"rms_norm_eps"`
 	Activation    *string         `json:"hidden_act"`
 	AttentionBias bool            `json:"attention_bias"`
@@ -138,6 +142,9 @@ func parseConfig(file string, data []byte) (*config, error) {
 		}
 	}
 	if c.KVHeads == 0 {
+		c.KVHeads = c.arch.kvHeads
+	}
+	if c.KVHeads == 0 {
 		c.KVHeads = c.Heads
 	}
 	if c.HeadDim == 0 {
@@ -151,20 +158,21 @@ func parseConfig(file string, data []byte) (*config, error) {
 	}
 	c.NormEps = *in.NormEps
 	c.AttentionBias, c.MLPBias = in.AttentionBias, in.MLPBias
-	c.Tie = c.arch.tie
-	if in.Tie != nil {
-		c.Tie = *in.Tie
-	}
+	c.Tie = in.Tie != nil && *in.Tie
 	if err := c.setRoPE(&in); err != nil {
 		return nil, err
 	}
 
 	// Positions beyond the window would see fewer others than they do without it. Up to there it changes nothing.
-	if w := in.SlidingWindow; w != nil {
-		if *w < 1 {
-			return nil, c.errorf(format.ErrFormat, "sliding_window", "is %d", *w)
+	window := c.arch.window
+	if in.SlidingWindow != nil {
+		window = 0
+		if err := json.Unmarshal(in.SlidingWindow, &window); err != nil || window < 0 {
+			return nil, c.errorf(format.ErrFormat, "sliding_window", "is %s", in.SlidingWindow)
 		}
-		c.ContextLength = min(c.ContextLength, *w)
+	}
+	if window > 0 {
+		c.ContextLength = min(c.ContextLength, window)
 	}
 
 	for _, check := range []struct {

@@ -12,8 +12,8 @@
 //   - Vectors (norms, biases) are F32.
 //   - The scaling of Llama 3's rotary embedding is a tensor, rope_freqs.weight, which is computed here.
 //
-// Nothing is guessed: an architecture, an option of config.json or a tensor that is not known is refused with format.ErrUnsupported,
-// and errors name file, key and tensor. All of config.json that changes what the model computes is looked at.
+// Where the attention has a sliding window, the context length is at most that: up to there the window changes nothing. An
+// architecture, an option of it or a tensor that is not known is refused with format.ErrUnsupported, and errors name file, key and tensor.
 //
 // # Source
 //

@@ -496,11 +496,17 @@ func TestErrors(t *testing.T) {
 		require.Equal(t, []string{c.file, c.tensor}, []string{filepath.Base(e.File), e.Tensor}, "%v", err)
 	}
 
-	// Positions are as far apart as the window of attention at most.
-	m := openSmall(t, map[string][]byte{"config.json": []byte(edit(t, smallConfig, map[string]any{"architectures": []string{"MistralForCausalLM"}, "sliding_window": 16}))})
-	n, err := asGGUF(t, m.Metadata()).Uint("llama.context_length")
-	require.NoError(t, err)
-	require.EqualValues(t, 16, n)
+	// Positions are as far apart as the window of attention at most, which Mistral has unless its configuration says null.
+	for window, want := range map[string]uint64{"16": 16, "null": 10000, "": 4096} {
+		fields := map[string]any{"architectures": []string{"MistralForCausalLM"}, "max_position_embeddings": 10000}
+		if window != "" {
+			fields["sliding_window"] = json.RawMessage(window)
+		}
+		m := openSmall(t, map[string][]byte{"config.json": []byte(edit(t, smallConfig, fields))})
+		n, err := asGGUF(t, m.Metadata()).Uint("llama.context_length")
+		require.NoError(t, err)
+		require.Equal(t, want, n, window)
+	}
 }
 
 func FuzzParseConfig(f *testing.F) {

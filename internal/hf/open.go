@@ -233,7 +233,7 @@ func (m *Model) openWeights() error {
 
 // vocabulary returns the metadata of the tokenizer, for a model with so many embeddings.
 func (m *Model) vocabulary(config []byte, rows int) ([]gguf.KV, error) {
-	files := tokenizer.HF{Dir: m.dir + string(filepath.Separator), Model: config, Rows: rows}
+	files := tokenizer.HF{Dir: m.dir + string(filepath.Separator), Name: modelName(m.dir), Model: config, Rows: rows}
 	var err error
 	for _, f := range []struct {
 		name string

@@ -15,6 +15,20 @@
 // bytes that are not valid UTF-8 keep their value (llama.cpp makes them U+FFFD in a byte-level vocabulary), and where
 // llama.cpp only approximates a pre-tokenizer's pattern, as it says itself, the pattern that the model was trained with is used.
 //
+// # Hugging Face
+//
+// [FromHF] translates tokenizer.json and the files beside it into a Config, whose [Config.Metadata] are GGUF's keys again. The result
+// gives the ids of the library tokenizers. Where GGUF's keys cannot say everything, the key tokenizer.cortex.pipeline holds
+// the rest as JSON in the notation of tokenizer.json: the objects normalizer and pre_tokenizer as they are there; ignore_merges; the
+// ids of added tokens with the flags normalized, lstrip and rstrip; and as eos_token_id further tokens that end a generation.
+// Readers that know the key take the text through these steps: added tokens are cut out from left to right, the longest first where
+// several begin; the rest is normalized, and added tokens with the flag normalized are cut out of it; then come the
+// pre-tokenizers, and BPE by tokenizer.ggml.merges, also for the model "llama", whose tokens keep U+2581. Others find the nearest that
+// GGUF has, or a name of a pre-tokenizer that they do not know. Compared with llama.cpp's way this makes a difference where
+// text is not in the normal form, around special tokens next to Unicode's white space, for plain tokens that look like
+// special ones ("</s>" in Qwen 2's vocabulary), and, where not all pairs of tokens are merges whose union is one, for SentencePiece's
+// vocabularies; that of Llama 2 has all.
+//
 // # Method
 //
 // BPE merges, of all adjacent pairs, always the one of the lowest rank, and of several the leftmost. The result is the only
@@ -38,5 +52,5 @@
 //   - Berglund, van der Merwe: Formalizing BPE Tokenization, 2023 (encoding as a property of neighbouring tokens)
 //   - The GGUF specification, and the names and defaults of llama.cpp
 //
-// Errors of [New] and [FromGGUF] are *format.Error values that name the file and the metadata key.
+// Errors of [New], [FromGGUF] and [FromHF] are *format.Error values that name the file and the metadata key.
 package tokenizer

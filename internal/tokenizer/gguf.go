@@ -92,10 +92,16 @@ func readConfig(f *gguf.Metadata) (c Config, err error) {
 	if err != nil {
 		return c, err
 	}
-	if name = strings.ToLower(name); strings.Contains(name, "phi-3") || strings.Contains(name, "phi3") {
+	if isPhi3(name) {
 		c.RStrip = phi3RStrip(&c)
 	}
 	return c, nil
+}
+
+// isPhi3 reports whether a model's name is one of Phi-3.
+func isPhi3(name string) bool {
+	name = strings.ToLower(name)
+	return strings.Contains(name, "phi-3") || strings.Contains(name, "phi3")
 }
 
 func convert[To ~float32 | ~int32, From float64 | int64](in []From) []To {

@@ -25,6 +25,7 @@ const (
 // HF holds the texts of these files. All but Tokenizer may be nil: not there.
 type HF struct {
 	Dir           string // in front of the files' names, in error messages
+	Name          string // of the model: the general.name that its metadata will have
 	Tokenizer     []byte
 	Config        []byte
 	SpecialTokens []byte
@@ -849,7 +850,7 @@ func (r *hfReader) finish() error {
 		r.out.Pre, exact = r.preName()
 	}
 	exact = exact && r.spec.Normalizer == nil && r.spec.LStrip == nil && r.spec.RStrip == nil && r.spec.Ends == nil &&
-		r.spec.Normalized == nil && !r.overlap() && !r.namesPlainToken()
+		r.spec.Normalized == nil && !r.overlap() && !r.namesPlainToken() && !isPhi3(r.Name)
 	if exact {
 		return nil
 	}

@@ -200,6 +200,10 @@ func TestHFSmall(t *testing.T) {
 		require.Equal(t, c.pipeline, config.Pipeline != "", "%q %s", c.text, config.Pipeline)
 	}
 
+	// A model whose name alone changes how its GGUF file is read.
+	_, c := newHF(t, HF{Tokenizer: marshal(t, bl), Name: "My-Phi3"})
+	require.NotEmpty(t, c.Pipeline)
+
 	// Special tokens only when asked for, others always.
 	for _, file := range []object{bl, spm} {
 		tok, _ := newHF(t, HF{Tokenizer: marshal(t, file)})
