@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -54,35 +55,51 @@ func (p pair) do(t require.TestingT, what string, f func(*cortex.Session) any) {
 // from inside the loop over the tokens.
 func TestDraftsChangeNothing(t *testing.T) {
 	draft := talesFile(t)
-	for _, typ := range []cortex.KVType{cortex.KVF16, cortex.KVF32, cortex.KVQ8, cortex.KVQ4} {
-		t.Run(typ.String(), func(t *testing.T) {
-			o := cortex.Options{KVType: typ, ContextLength: 200, Threads: 1, Speculate: -1}
-			plain := openTales(t, &o)
-			o.Speculate, o.Threads = cortex.MaxSpeculate, 2
-			text := openTales(t, &o)
-			o.Speculate, o.Draft = 5, draft
-			small := openTales(t, &o)
-			rapid.Check(t, func(t *rapid.T) {
-				var p pair
-				drafting := rapid.SampledFrom([]string{"text", "text", "model"}).Draw(t, "drafts from")
-				for i, m := range []*cortex.Model{plain, map[string]*cortex.Model{"text": text, "model": small}[drafting]} {
-					var err error
-					p[i], err = m.NewSession()
-					require.NoError(t, err)
-					defer func() { require.NoError(t, p[i].Close()) }()
-				}
-				for range rapid.IntRange(1, 4).Draw(t, "steps") {
-					step(t, p)
-				}
-			})
-			st := text.Stats()
-			require.Greater(t, st.AcceptedTokens, int64(200))
-			require.Greater(t, st.DraftedTokens, st.AcceptedTokens+200, "some were wrong")
-			require.Less(t, st.GeneratePasses, st.GeneratedTokens)
-			require.Equal(t, plain.Stats().GeneratePasses, plain.Stats().GeneratedTokens)
-			require.Zero(t, plain.Stats().DraftedTokens)
-			require.Positive(t, small.Stats().AcceptedTokens)
-		})
+	types := []cortex.KVType{cortex.KVF16, cortex.KVF32, cortex.KVQ8, cortex.KVQ4}
+	models := map[string][]*cortex.Model{} // by where drafts come from, and KV type
+	for _, typ := range types {
+		for _, from := range []string{"nowhere", "text", "model"} {
+			o := cortex.Options{KVType: typ, ContextLength: 200, Threads: 2, Speculate: cortex.MaxSpeculate}
+			switch from {
+			case "nowhere":
+				o.Speculate, o.Threads = -1, 1
+			case "model":
+				o.Speculate, o.Draft = 5, draft
+			}
+			models[from] = append(models[from], openTales(t, &o))
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		typ := rapid.SampledFrom(types).Draw(t, "KV type")
+		from := rapid.SampledFrom([]string{"text", "text", "model"}).Draw(t, "drafts from")
+		var p pair
+		for i, m := range []*cortex.Model{models["nowhere"][typ], models[from][typ]} {
+			var err error
+			p[i], err = m.NewSession()
+			require.NoError(t, err)
+			defer func() { require.NoError(t, p[i].Close()) }()
+		}
+		for range rapid.IntRange(1, 4).Draw(t, "steps") {
+			step(t, p)
+		}
+	})
+	for from, list := range models {
+		var st cortex.Stats
+		for _, m := range list {
+			one := m.Stats()
+			st.GeneratedTokens += one.GeneratedTokens
+			st.GeneratePasses += one.GeneratePasses
+			st.DraftedTokens += one.DraftedTokens
+			st.AcceptedTokens += one.AcceptedTokens
+		}
+		if from == "nowhere" {
+			require.Equal(t, st.GeneratePasses, st.GeneratedTokens)
+			require.Zero(t, st.DraftedTokens)
+			continue
+		}
+		require.Greater(t, st.AcceptedTokens, int64(50), from)
+		require.Greater(t, st.DraftedTokens, st.AcceptedTokens+50, "some were wrong")
+		require.Less(t, st.GeneratePasses, st.GeneratedTokens)
 	}
 }
 
@@ -304,6 +321,30 @@ func TestDraftModel(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
+// Sessions that draft share the model, and the draft model.
+func TestSessionsDraftTogether(t *testing.T) {
+	o := cortex.Options{ContextLength: 256, Threads: 2, Speculate: -1}
+	_, want := collect(t, newSession(t, openTales(t, &o)), refrain, greedy(60))
+	o.Speculate, o.Draft, o.Sessions = 0, talesFile(t), 3
+	m := openTales(t, &o)
+	var wait sync.WaitGroup
+	got := make([][]int32, o.Sessions)
+	for i := range got {
+		wait.Go(func() {
+			for tok, err := range m.Generate(ctx, refrain, greedy(60)) {
+				if err != nil {
+					t.Error(err)
+				}
+				got[i] = append(got[i], tok.ID)
+			}
+		})
+	}
+	wait.Wait()
+	for _, ids := range got {
+		require.Equal(t, want, ids)
+	}
+}
+
 // Once there is room for everything, a token takes no memory from the heap but for
 // its text, drafted or not.
 func TestDraftsDoNotAllocate(t *testing.T) {
@@ -318,9 +359,8 @@ func TestDraftsDoNotAllocate(t *testing.T) {
 				}
 			})
 		}
-		few := perRun(20) // fills what is kept
-		perRun(300)
-		few = perRun(20)
+		perRun(300) // fills what is kept
+		few := perRun(20)
 		return (perRun(220) - few) / 200
 	}
 	o := cortex.Options{Threads: 2, ContextLength: 512, Speculate: -1}
