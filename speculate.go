@@ -115,7 +115,7 @@ func (a *ahead) row(i int) []float32 {
 
 // next returns the logits of the token that follows the text: those that are
 // known from a draft, or those of a pass with the tokens that have not been through
-// the model and a new draft, which has less than left tokens.
+// the model and a new draft.
 func (s *Session) next(ctx context.Context, g *generation) ([]float32, error) {
 	a, st := &s.ahead, &s.m.stats
 	if i := len(s.ids) - a.from; a.run != nil && i > 0 && i < a.known && s.ids[len(s.ids)-1] == a.run.ids[i-1] {

@@ -345,6 +345,21 @@ func TestSessionsDraftTogether(t *testing.T) {
 	}
 }
 
+// What was drafted in vain leaves nothing in keys and values that lie in a file.
+func TestDraftsWithKeysInAFile(t *testing.T) {
+	o := cortex.Options{ContextLength: 1024, Threads: 2, Speculate: -1}
+	prompt := strings.Repeat(refrain+" ", 4)
+	_, want := collect(t, newSession(t, openTales(t, &o)), prompt, greedy(400))
+	o.Speculate, o.KVMemory, o.SpillDir = cortex.MaxSpeculate, 1, t.TempDir()
+	m := openTales(t, &o)
+	s := newSession(t, m)
+	_, got := collect(t, s, prompt, greedy(400))
+	require.Equal(t, want, got)
+	st := m.Stats()
+	require.Positive(t, st.AcceptedTokens)
+	require.Greater(t, st.DraftedTokens, st.AcceptedTokens)
+}
+
 // Once there is room for everything, a token takes no memory from the heap but for
 // its text, drafted or not.
 func TestDraftsDoNotAllocate(t *testing.T) {
