@@ -36,7 +36,7 @@ func newRows(rng *rand.Rand, name string, typ format.Type, shape ...int64) item 
 
 func newProduct(rng *rand.Rand, typ cortex.Type, channels, blockChannels int, matrices ...cortex.Matrix) item {
 	p := cortex.Product{Matrices: matrices, Type: typ, Channels: channels, BlockChannels: blockChannels}
-	if typ == cortex.SDR4 {
+	if typ == cortex.SDR4 || typ == cortex.SDRW4 {
 		p.Table = linear
 	}
 	groups := 0
@@ -54,9 +54,64 @@ func newProduct(rng *rand.Rand, typ cortex.Type, channels, blockChannels int, ma
 			binary.LittleEndian.PutUint16(b[2*i:], uint16(rng.IntN(0x3c00))|uint16(rng.IntN(2))<<15)
 		}
 		copy(b[l.Values:], random(rng, int(l.Size-l.Values)))
+		if typ.Sparse() {
+			b = pack(rng, typ, l, b)
+		}
 		it.blocks = append(it.blocks, b)
 	}
 	return it
+}
+
+// pack returns a packed block of l whose weights, one of five, are those of b, or at times b.
+func pack(rng *rand.Rand, typ cortex.Type, l cortex.Layout, b []byte) []byte {
+	if rng.IntN(3) == 0 {
+		return b
+	}
+	var starts, offsets, values []byte
+	le := binary.LittleEndian
+	for j := range l.Channels {
+		start := len(values)
+		starts = le.AppendUint32(starts, uint32(start))
+		for g := range l.Groups {
+			offsets = le.AppendUint16(offsets, uint16((len(values)-start)/2))
+			group := b[int(l.Values)+(j*l.Groups+g)*64:][:64]
+			halves := 1
+			if typ == cortex.SDRW4 {
+				halves = 2
+			}
+			var masks, weights []byte
+			for half := range halves {
+				var mask uint64
+				var list []byte
+				for k, x := range group {
+					if rng.IntN(5) == 0 {
+						mask |= 1 << k
+						list = append(list, x>>(4*half))
+					}
+				}
+				masks = le.AppendUint64(masks, mask)
+				for k, x := range list {
+					switch {
+					case typ == cortex.SDRW8:
+						weights = append(weights, x)
+					case k%2 == 0:
+						weights = append(weights, x&15)
+					default:
+						weights[len(weights)-1] |= x << 4
+					}
+				}
+			}
+			values = append(append(values, masks...), weights...)
+			if len(values)%2 > 0 {
+				values = append(values, 0)
+			}
+		}
+	}
+	packed := cortex.AppendPacked(nil, l.Channels, l.Groups, b[:2*l.Channels*l.Groups], starts, offsets, append(values, make([]byte, 80)...))
+	if int64(len(packed)) >= l.Size {
+		return b
+	}
+	return packed
 }
 
 func random(rng *rand.Rand, n int) []byte {
@@ -80,6 +135,8 @@ func small() []item {
 		newRows(rng, "big", format.F32, 1000, 600),
 		newProduct(rng, cortex.SDR8, 3, 0, cortex.Matrix{Name: "tiny", Outputs: 5}),
 		newRows(rng, "bias", format.F32, 3),
+		newProduct(rng, cortex.SDRW4, 100, 9, cortex.Matrix{Name: "pruned4", Outputs: 1000}),
+		newProduct(rng, cortex.SDRW8, 100, 9, cortex.Matrix{Name: "pruned8", Outputs: 700}, cortex.Matrix{Name: "pruned8b", Outputs: 1}),
 	}
 }
 
@@ -176,6 +233,7 @@ func check(t testing.TB, paths []string, items []item) *cortex.File {
 		for i, b := range it.blocks {
 			c := got.Pieces[i]
 			require.Equal(t, b, files[c.Part].Data[c.Offset:][:c.Size])
+			require.Equal(t, int64(len(b)) < got.Layout(i).Size, got.Packed(i))
 			require.Equal(t, min(got.BlockChannels, got.Channels-c.First), c.Channels)
 		}
 		products++

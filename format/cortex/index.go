@@ -389,8 +389,8 @@ func (x *index) product(at int) (*Product, error) {
 		if c.Size, err = offset(&x.Reader, "size"); err != nil {
 			return nil, err
 		}
-		if want := p.Layout(i).Size; c.Size != want {
-			return nil, x.Malformed(at, "block %d has %d bytes, want %d", i, c.Size, want)
+		if detail := blockSize(p.Type, p.Layout(i), c.Size); detail != "" {
+			return nil, x.Malformed(at, "block %d %s", i, detail)
 		}
 		if err := x.place(at, c.Part, c.Offset, c.Size); err != nil {
 			return nil, err

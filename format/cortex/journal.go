@@ -40,14 +40,14 @@ type record struct {
 const (
 	recordHeader = 'H' // the rest is the job
 	recordEntry  = 'E' // the rest is the kind and what identifies it
-	recordPiece  = 'P' // the rest is the checksum
+	recordPiece  = 'P' // the rest is the size and the checksum
 	recordSeal   = 'S' // the set is whole; the rest is its UUID and the number of shards
 )
 
 const recordHead = 4 + 4
 
 // journalVersion is to be raised when pieces are placed in another way, or records change.
-const journalVersion = 1
+const journalVersion = 2
 
 // jobOf returns what must be the same for a writer to continue the work of another.
 func jobOf(o Options) []byte {
@@ -178,20 +178,20 @@ func (j *journal) had(spec []byte) bool {
 
 func (j *journal) addEntry(spec []byte) error { return j.add(append([]byte{recordEntry}, spec...)) }
 
-// piece returns the checksum of the next piece that an earlier writer has written.
-func (j *journal) piece() (crc uint32, ok bool) {
+// piece returns size and checksum of the next piece that an earlier writer has written.
+func (j *journal) piece() (size int64, crc uint32, ok bool) {
 	if len(j.pending) == 0 {
-		return 0, false
+		return 0, 0, false
 	}
 	p := j.pending[0].payload
-	if p[0] != recordPiece || len(p) != 1+4 {
-		return 0, false
+	if p[0] != recordPiece || len(p) != 1+8+4 {
+		return 0, 0, false
 	}
-	return binary.LittleEndian.Uint32(p[1:]), true
+	return int64(binary.LittleEndian.Uint64(p[1:])), binary.LittleEndian.Uint32(p[9:]), true
 }
 
-func (j *journal) addPiece(crc uint32) error {
-	return j.add(binary.LittleEndian.AppendUint32([]byte{recordPiece}, crc))
+func (j *journal) addPiece(size int64, crc uint32) error {
+	return j.add(binary.LittleEndian.AppendUint32(appendUint64([]byte{recordPiece}, uint64(size)), crc))
 }
 
 // drop forgets the rest of what an earlier writer has written.

@@ -277,7 +277,8 @@ var refused = []struct {
 	{"rows: overlap", tiny().without("THRS").with("INDX", list(vector("a", 30, 65536), vector("b", 3, 65600))), format.ErrFormat, "tensor b: overlaps a, which ends at 65656"},
 	{"rows: shared page", tiny().without("THRS").with("INDX", list(vector("a", 16385, 65536), vector("b", 3, 3*65536-64))), format.ErrFormat, "tensor b: overlaps a, which ends at 196608"},
 
-	{"product: type", tiny().with("INDX", list(entry(2, u32s(3, 1, 1, 1), make([]byte, 16), text("c"), u64s(64)))), format.ErrUnsupported, "tensor c: unknown type 3 of a product"},
+	{"product: type", tiny().with("INDX", list(entry(2, u32s(5, 1, 1, 1), make([]byte, 16), text("c"), u64s(64)))), format.ErrUnsupported, "tensor c: unknown type 5 of a product"},
+	{"product: packed size", tiny().with("INDX", list(entry(2, u32s(4, 2, 2, 1), make([]byte, 16), text("c"), u64s(64, 0), u32s(0, 0), u64s(65536, 128)))), format.ErrFormat, "tensor c: block 0 has 128 bytes, want 192, or if it is packed a multiple of 64 from 256 on"},
 	{"product: cut", tiny().with("INDX", list(entry(2, u32s(2, 1)))), format.ErrFormat, "channels of a block needs 4 bytes"},
 	{"product: no channels", tiny().with("INDX", list(sdr8s(0, 1, 64))), format.ErrFormat, "0 channels, want 1 to 65536"},
 	{"product: many channels", tiny().with("INDX", list(sdr8s(65537, 1, 64))), format.ErrFormat, "65537 channels, want 1 to 65536"},

@@ -2,8 +2,11 @@ package cortex
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/cortexsdr/cortex/format"
@@ -17,7 +20,7 @@ type Product struct {
 	Type          Type
 	Channels      int      // values of the input
 	Groups        int      // groups of outputs of all matrices
-	Table         [16]byte // SDR4: the weight of code c is scale*(Table[c]-64); zeros for other types
+	Table         [16]byte // SDR4, SDRW4: the weight of code c is scale*(Table[c]-64); zeros for other types
 	BlockChannels int      // channels of every block but the last
 	Pieces        []Piece  // the blocks, in the order of the channels
 
@@ -75,7 +78,10 @@ func (p *Product) Size() (n int64) {
 	return n
 }
 
-// Layout returns the layout of block i.
+// Packed reports whether block i is packed, see [PackedLayout]. It is if that makes it smaller.
+func (p *Product) Packed(i int) bool { return p.Pieces[i].Size < p.Layout(i).Size }
+
+// Layout returns the layout of block i, if it is not packed.
 func (p *Product) Layout(i int) Layout { return NewLayout(p.blockChannels(i), p.Groups) }
 
 // blocks returns the number of blocks.
@@ -115,7 +121,7 @@ func (p *Product) check() (detail string, kind error) {
 		left -= groupsOf(p.Type, []Matrix{m})
 	}
 	p.Groups = maxGroups - left
-	if p.Type == SDR4 {
+	if p.Type.coded() {
 		zero := false
 		for c, t := range p.Table {
 			if t > 127 {
@@ -135,41 +141,41 @@ func (p *Product) check() (detail string, kind error) {
 // zeroLevel is the entry of a table that stands for a weight of zero.
 const zeroLevel = 64
 
-// squares returns the sum of the squares of the weights, in units of the scale, that each byte of a group holds.
-func (p *Product) squares() (sum [256]uint16) {
-	for b := range sum {
-		if p.Type == SDR4 {
-			lo, hi := int(p.Table[b&15])-zeroLevel, int(p.Table[b>>4])-zeroLevel
-			sum[b] = uint16(lo*lo + hi*hi)
-		} else {
-			v := int(int8(b))
-			sum[b] = uint16(v * v)
-		}
-	}
-	return sum
-}
-
 // measure computes Norm and DMax of the channels of block i from its bytes. It returns what is wrong with them, if anything.
 func (p *Product) measure(i int, block []byte) (detail string) {
 	l := p.Layout(i)
-	if p.Type == SDR8 && bytes.IndexByte(block[l.Values:], 0x80) >= 0 {
+	g := groups{coded: p.Type.coded(), values: block[l.Values:]}
+	next := g.dense
+	if int64(len(block)) < l.Size {
+		k := NewPackedLayout(l.Channels, l.Groups)
+		g.starts, g.offsets, g.values = block[k.Starts:k.Offsets], block[k.Offsets:k.Values], block[k.Values:]
+		next = g.packed
+	}
+	if !g.coded && !p.Type.Sparse() && bytes.IndexByte(g.values, 0x80) >= 0 {
 		return "a weight is -128 times its scale, want -127 to 127"
 	}
-	squares := p.squares()
+	for c, t := range p.Table {
+		g.codes[c] = uint32((int(t) - zeroLevel) * (int(t) - zeroLevel))
+	}
+	for b := range g.bytes {
+		g.bytes[b] = uint32(int(int8(b)) * int(int8(b)))
+		if g.coded {
+			g.bytes[b] = g.codes[b&15] + g.codes[b>>4]
+		}
+	}
 	scales := make([]float32, l.Groups)
 	for j := range l.Channels {
 		// F16 takes any number of values, so this cannot fail.
 		_ = format.Dequantize(scales, block[2*j*l.Groups:][:2*l.Groups], format.F16)
-		values := block[l.Values+int64(j)*int64(l.Groups)*GroupBytes:]
 		var sum float64
 		var most float32
-		for g, d := range scales {
+		for k, d := range scales {
 			if d-d != 0 { // NaN and infinities
-				return fmt.Sprintf("the scale of channel %d, group %d is %v", p.BlockChannels*i+j, g, d)
+				return fmt.Sprintf("the scale of channel %d, group %d is %v", p.BlockChannels*i+j, k, d)
 			}
-			var n uint32
-			for _, b := range values[g*GroupBytes:][:GroupBytes] {
-				n += uint32(squares[b])
+			n, ok := next(k == 0)
+			if !ok {
+				return fmt.Sprintf("the weights of channel %d, group %d are not where they belong", p.BlockChannels*i+j, k)
 			}
 			sum += float64(d) * float64(d) * float64(n)
 			most = max(most, abs(d))
@@ -177,12 +183,77 @@ func (p *Product) measure(i int, block []byte) (detail string) {
 		at := p.BlockChannels*i + j
 		p.Norm[at], p.DMax[at] = float32(math.Sqrt(sum)), most
 	}
-	for at, b := range block[2*l.Channels*l.Groups : l.Values] {
-		if b != 0 {
-			return fmt.Sprintf("byte %d between scales and values is %d, not 0", 2*l.Channels*l.Groups+at, b)
-		}
+	if g.starts != nil && (len(g.values)-g.at < runTail || len(g.values)-g.at >= runTail+smallAlign || notZero(g.values[g.at:]) >= 0) {
+		return "the weights do not end with the block"
+	}
+	gap := block[2*l.Channels*l.Groups : l.Values]
+	if at := notZero(gap); at >= 0 {
+		return fmt.Sprintf("byte %d between scales and values is %d, not 0", 2*l.Channels*l.Groups+at, gap[at])
 	}
 	return ""
+}
+
+// groups goes through the groups of a block, in their order.
+type groups struct {
+	coded  bool
+	bytes  [256]uint32 // of each byte of a dense group, the sum of the squares of its weights, in units of the scale
+	codes  [16]uint32  // of each code, the square of its weight
+	values []byte
+	at     int // where the next group begins in values
+
+	// Of a packed block, what remains of them. Offsets may end with zeros that belong to no group.
+	starts, offsets []byte
+	start           int // where the channel begins
+}
+
+// dense returns the sum of the squares of the weights of the next group of a block that is not packed.
+func (g *groups) dense(bool) (sum uint32, ok bool) {
+	for _, b := range g.values[g.at:][:GroupBytes] {
+		sum += g.bytes[b]
+	}
+	g.at += GroupBytes
+	return sum, true
+}
+
+// packed is dense for a packed block. first tells that the group is its channel's first. ok is false if the group's run is not
+// behind the one before, or does not end early enough.
+func (g *groups) packed(first bool) (sum uint32, ok bool) {
+	le := binary.LittleEndian
+	if first {
+		g.start = g.at
+		if le.Uint32(g.starts) != uint32(g.at) {
+			return 0, false
+		}
+		g.starts = g.starts[4:]
+	}
+	if 2*int(le.Uint16(g.offsets)) != g.at-g.start || len(g.values)-g.at < runTail {
+		return 0, false
+	}
+	g.offsets = g.offsets[2:]
+	run := g.values[g.at:]
+	n := bits.OnesCount64(le.Uint64(run))
+	if !g.coded {
+		for _, b := range run[8:][:n] {
+			sum += g.bytes[b]
+		}
+		g.at += (8 + n + 1) &^ 1
+		return sum, true
+	}
+	codes := run[16:]
+	size := 16
+	for _, n := range []int{n, bits.OnesCount64(le.Uint64(run[8:]))} {
+		for k := range n {
+			sum += g.codes[codes[k/2]>>(k%2*4)&15]
+		}
+		codes, size = codes[(n+1)/2:], size+(n+1)/2
+	}
+	g.at += (size + 1) &^ 1
+	return sum, true
+}
+
+// notZero returns the index of the first byte that is not 0, or -1.
+func notZero(b []byte) int {
+	return slices.IndexFunc(b, func(x byte) bool { return x != 0 })
 }
 
 func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }

@@ -43,7 +43,7 @@ type specProduct struct {
 	thresholds            [][3]float32
 }
 
-func (p *specProduct) group() int { return map[int]int{1: 128, 2: 64}[p.typ] }
+func (p *specProduct) group() int { return map[int]int{1: 128, 2: 64, 3: 128, 4: 64}[p.typ] }
 
 // specModel is what a set holds.
 type specModel struct {
@@ -172,8 +172,12 @@ func specRead(t *testing.T, files [][]byte) *specModel {
 					align = 4096
 				}
 				values := (channels*p.groups*2 + align - 1) / align * align
-				require.Equal(t, values+channels*p.groups*64, size)
 				require.Equal(t, make([]byte, values-channels*p.groups*2), b[channels*p.groups*2:values])
+				if full := values + channels*p.groups*64; p.typ > 2 && size < full {
+					b = specUnpack(t, p, table, b, values, channels)
+				} else {
+					require.Equal(t, full, size)
+				}
 				for j := range channels {
 					d := make([]float32, p.groups)
 					require.NoError(t, format.Dequantize(d, b[2*j*p.groups:][:2*p.groups], format.F16))
@@ -181,7 +185,7 @@ func specRead(t *testing.T, files [][]byte) *specModel {
 					v := make([]int, p.groups*p.group())
 					for k, x := range b[values+j*p.groups*64:][:p.groups*64] {
 						g, k := k/64, k%64
-						if p.typ == 1 {
+						if p.group() == 128 {
 							v[g*128+k] = int(table[x&15]) - 64
 							v[g*128+k+64] = int(table[x>>4]) - 64
 						} else {
@@ -214,6 +218,57 @@ func specRead(t *testing.T, files [][]byte) *specModel {
 		}
 	}
 	return m
+}
+
+// specUnpack returns the block that is not packed of one that is, whose starts begin at a byte.
+func specUnpack(t *testing.T, p *specProduct, table, b []byte, at, channels int) []byte {
+	c := specCursor{b[at:]}
+	starts, offsets := c.take(4*channels), specCursor{c.take(2 * channels * p.groups)}
+	require.Equal(t, make([]byte, -(len(b)-len(c.b))&63), c.take(-(len(b)-len(c.b))&63))
+	all := len(c.b)
+	out := append([]byte(nil), b[:at]...)
+	for j := range channels {
+		start := all - len(c.b)
+		require.Equal(t, uint32(start), binary.LittleEndian.Uint32(starts[4*j:]))
+		for range p.groups {
+			require.Equal(t, (all-len(c.b)-start)/2, int(binary.LittleEndian.Uint16(offsets.take(2))))
+			group := make([]byte, 64)
+			if p.group() == 64 {
+				mask := uint64(c.u64())
+				for k := range group {
+					if mask>>k&1 > 0 {
+						group[k] = c.take(1)[0]
+					}
+				}
+			} else {
+				zero := byte(bytes.IndexByte(table, 64))
+				masks := []uint64{uint64(c.u64()), uint64(c.u64())}
+				for half, mask := range masks {
+					var code byte
+					n := 0
+					for k := range group {
+						x := zero
+						if mask>>k&1 > 0 {
+							if n%2 == 0 {
+								code = c.take(1)[0]
+							}
+							x = code >> (n % 2 * 4) & 15
+							n++
+						}
+						group[k] |= x << (4 * half)
+					}
+				}
+			}
+			if (all-len(c.b))%2 > 0 {
+				c.take(1)
+			}
+			out = append(out, group...)
+		}
+	}
+	require.GreaterOrEqual(t, len(c.b), 80)
+	require.Less(t, len(c.b), 80+64)
+	require.Equal(t, make([]byte, len(c.b)), c.b)
+	return out
 }
 
 // multiply computes the product with x by the definition; channels where active is false do not count.

@@ -16,18 +16,25 @@ type Type uint32
 const (
 	SDR4 Type = 1 // 4-bit codes of a table of 16 values, groups of 128 outputs
 	SDR8 Type = 2 // 8-bit values, groups of 64 outputs
+
+	// SDRW4 and SDRW8 are SDR4 and SDR8, but that blocks may be packed: they hold only the weights that are not zero.
+	SDRW4 Type = 3
+	SDRW8 Type = 4
 )
 
 // GroupBytes is the number of bytes of a group: the weights of one channel to [Type.Group] consecutive outputs.
 const GroupBytes = 64
 
-// types gives each type its name and the outputs of a group; 0 for numbers that are no types.
+// types gives each type its name, the outputs of a group, 0 for numbers that are no types, and whether blocks may be packed.
 var types = [...]struct {
-	name  string
-	group int
+	name   string
+	group  int
+	sparse bool
 }{
-	SDR4: {"SDR4", 128},
-	SDR8: {"SDR8", 64},
+	SDR4:  {"SDR4", 128, false},
+	SDR8:  {"SDR8", 64, false},
+	SDRW4: {"SDRW4", 128, true},
+	SDRW8: {"SDRW8", 64, true},
 }
 
 // String returns the type's name: "SDR4".
@@ -45,6 +52,12 @@ func (t Type) Group() int {
 	}
 	return 0
 }
+
+// Sparse reports whether blocks of the type may be packed.
+func (t Type) Sparse() bool { return t.Group() > 0 && types[t].sparse }
+
+// coded reports whether weights are codes of 4 bits.
+func (t Type) coded() bool { return t.Group() == 2*GroupBytes }
 
 // ParseType returns the type of that name; case does not matter. Its error wraps format.ErrUnsupported.
 func ParseType(name string) (Type, error) {
@@ -81,6 +94,64 @@ func NewLayout(channels, groups int) Layout {
 	}
 	values := alignUp(2*n, align)
 	return Layout{Channels: channels, Groups: groups, Values: values, Size: values + n*GroupBytes}
+}
+
+// PackedLayout is where things lie in a packed block of so many channels and groups:
+//
+//	scales   [channels][groups]  binary16, then zeros up to byte Starts
+//	starts   [channels]          uint32, from byte Starts
+//	offsets  [channels][groups]  uint16, from byte Offsets, then zeros up to byte Values
+//	values                       from byte Values: a run for every group, channel after channel, and zeros
+//
+// The runs and what starts and offsets say of them are those of the SDRW types of package kernels.
+type PackedLayout struct {
+	Starts, Offsets, Values int64
+}
+
+// NewPackedLayout returns the layout of a packed block.
+func NewPackedLayout(channels, groups int) PackedLayout {
+	starts := NewLayout(channels, groups).Values
+	offsets := starts + 4*int64(channels)
+	return PackedLayout{Starts: starts, Offsets: offsets, Values: alignUp(offsets+2*int64(channels)*int64(groups), smallAlign)}
+}
+
+// runTail is how many zeros there are at least behind the runs of a packed block: the size of the longest run, so that as much can be
+// read from the beginning of any.
+const runTail = 16 + GroupBytes
+
+// AppendPacked appends a packed block to b.
+func AppendPacked(b []byte, channels, groups int, scales, starts, offsets, values []byte) []byte {
+	l := NewPackedLayout(channels, groups)
+	begin := len(b)
+	b = append(b, scales...)
+	for _, part := range []struct {
+		at   int64
+		data []byte
+	}{{l.Starts, starts}, {l.Offsets, offsets}, {l.Values, values}} {
+		b = append(b, make([]byte, begin+int(part.at)-len(b))...)
+		b = append(b, part.data...)
+	}
+	size := int(alignUp(int64(len(b)-begin), smallAlign))
+	return append(b, make([]byte, begin+size-len(b))...)
+}
+
+// blockSize returns what is wrong with a block of a type that has this size, if anything.
+func blockSize(t Type, l Layout, size int64) string {
+	switch {
+	case size == l.Size:
+		return ""
+	case !t.Sparse():
+		return fmt.Sprintf("has %d bytes, want %d", size, l.Size)
+	}
+	least := 8 // bytes of a run
+	if t.coded() {
+		least = 16
+	}
+	min := alignUp(NewPackedLayout(l.Channels, l.Groups).Values+int64(least)*int64(l.Channels)*int64(l.Groups)+runTail, smallAlign)
+	if size < min || size > l.Size || size%smallAlign != 0 {
+		return fmt.Sprintf("has %d bytes, want %d, or if it is packed a multiple of %d from %d on", size, l.Size, smallAlign, min)
+	}
+	return ""
 }
 
 // DefaultBlockBytes is what a block of a product takes at most, unless a single channel takes more.

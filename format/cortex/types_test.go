@@ -11,7 +11,7 @@ import (
 )
 
 func TestType(t *testing.T) {
-	for _, typ := range []cortex.Type{cortex.SDR4, cortex.SDR8} {
+	for _, typ := range []cortex.Type{cortex.SDR4, cortex.SDR8, cortex.SDRW4, cortex.SDRW8} {
 		got, err := cortex.ParseType(typ.String())
 		require.NoError(t, err)
 		require.Equal(t, typ, got)

@@ -18,7 +18,7 @@ func TestUpdate(t *testing.T) {
 	require.NoError(t, err)
 	for round := range 3 {
 		list := []cortex.Threshold{{Sparsity: 0.2, Keep: 0.8, Value: float32(round)}, {Sparsity: 0.5, Keep: 0.4, Value: 7}}
-		thresholds := map[string][]cortex.Threshold{"q": list, "gate": list[:1], "tiny": nil}
+		thresholds := map[string][]cortex.Threshold{"q": list, "gate": list[:1], "tiny": nil, "pruned4": nil, "pruned8": nil}
 		set := []gguf.KV{{Key: "cortex.answer", Value: uint32(round)}, {Key: "cortex.new", Value: []float32{1, 2}}}
 		if round == 2 { // as if the last one had been interrupted
 			f, err := os.OpenFile(paths[0], os.O_APPEND|os.O_WRONLY, 0)

@@ -132,7 +132,7 @@ func (v *verifier) run(p part, s summed) error {
 			return err
 		}
 		if s.zero {
-			if i := slices.IndexFunc(b, func(x byte) bool { return x != 0 }); i >= 0 {
+			if i := notZero(b); i >= 0 {
 				v.fault(p, at+int64(i), "", fmt.Sprintf("is %d, where nothing is", b[i]))
 				v.advance(s.from + s.size - at)
 				return nil

@@ -218,13 +218,16 @@ func (w *Writer) AddRows(name string, typ format.Type, shape []int64) (*RowsWrit
 		return nil, w.fails(err)
 	}
 	rw := &RowsWriter{w: w, e: w.open}
-	return rw, w.replay(func(read putter) error {
-		_, crc, err := read(r.Part, r.Offset+rw.Written(), min(r.pieceBytes, w.open.left))
+	return rw, w.replay(func(size int64, read putter) error {
+		if size != min(r.pieceBytes, w.open.left) {
+			return errNotWritten
+		}
+		_, crc, err := read(r.Part, r.Offset+rw.Written(), size)
 		if err != nil {
 			return err
 		}
 		r.crc = append(r.crc, crc)
-		w.took(min(r.pieceBytes, w.open.left), min(r.pieceBytes, w.open.left))
+		w.took(size, size)
 		return nil
 	})
 }
@@ -320,7 +323,8 @@ func (p *ProductWriter) Next() int {
 // Layout returns the layout of the block that is to be written next. The product must not be whole.
 func (p *ProductWriter) Layout() Layout { return p.e.product.Layout(len(p.e.product.Pieces)) }
 
-// WriteBlock writes the next block, scales and values as [ProductWriter.Layout] says.
+// WriteBlock writes the next block, scales and values as [ProductWriter.Layout] says. Of a product of a sparse type it may also be
+// a packed block ([AppendPacked]), which must be smaller.
 func (p *ProductWriter) WriteBlock(block []byte) error {
 	t := p.e.product
 	fail := func(text string, args ...any) error {
@@ -332,13 +336,13 @@ func (p *ProductWriter) WriteBlock(block []byte) error {
 	if p.e.left == 0 {
 		return fail("more than its %d blocks", t.blocks())
 	}
-	if size := p.Layout().Size; int64(len(block)) != size {
-		return fail("block %d has %d bytes, want %d", len(t.Pieces), len(block), size)
+	if detail := blockSize(t.Type, p.Layout(), int64(len(block))); detail != "" {
+		return fail("block %d %s", len(t.Pieces), detail)
 	}
 	if detail := t.measure(len(t.Pieces), block); detail != "" {
 		return fail("block %d: %s", len(t.Pieces), detail)
 	}
-	return p.add(func(part int, from, n int64) ([]byte, uint32, error) {
+	return p.add(int64(len(block)), func(part int, from, n int64) ([]byte, uint32, error) {
 		crc, err := p.w.writePiece(part, from, block)
 		return nil, crc, err
 	})
@@ -347,11 +351,14 @@ func (p *ProductWriter) WriteBlock(block []byte) error {
 // putter writes a piece, or reads it back and returns it, and returns its checksum.
 type putter func(part int, from, n int64) (data []byte, crc uint32, err error)
 
-// add places the next block and has put write it or read it back.
-func (p *ProductWriter) add(put putter) error {
+// add places the next block, of so many bytes, and has put write it or read it back.
+func (p *ProductWriter) add(size int64, put putter) error {
 	t := p.e.product
 	i := len(t.Pieces)
-	c := Piece{First: i * t.BlockChannels, Channels: t.blockChannels(i), Size: t.Layout(i).Size}
+	if blockSize(t.Type, t.Layout(i), size) != "" {
+		return errNotWritten
+	}
+	c := Piece{First: i * t.BlockChannels, Channels: t.blockChannels(i), Size: size}
 	var err error
 	undo := p.w.placement()
 	if c.Part, c.Offset, err = p.w.place(c.Size, blockBytes); err != nil {
@@ -452,13 +459,13 @@ var errNotWritten = errors.New("not written")
 
 // replay has take read back the pieces of the open entry that an interrupted writer has written. With the first that is not as it
 // was written, everything that it has written from there on is dropped.
-func (w *Writer) replay(take func(read putter) error) error {
+func (w *Writer) replay(take func(size int64, read putter) error) error {
 	for w.open != nil {
-		want, ok := w.journal.piece()
+		size, want, ok := w.journal.piece()
 		if !ok {
 			break
 		}
-		err := take(func(part int, from, n int64) ([]byte, uint32, error) {
+		err := take(size, func(part int, from, n int64) ([]byte, uint32, error) {
 			data := make([]byte, n)
 			if _, err := w.shards[part].f.ReadAt(data, from); err != nil || checksum(data) != want {
 				return nil, 0, errNotWritten
@@ -570,7 +577,7 @@ func (w *Writer) writePiece(part int, at int64, data []byte) (crc uint32, err er
 		return 0, w.fails(err)
 	}
 	crc = checksum(data)
-	if err = w.journal.addPiece(crc); err != nil {
+	if err = w.journal.addPiece(int64(len(data)), crc); err != nil {
 		return 0, w.fails(err)
 	}
 	return crc, nil

@@ -1,7 +1,9 @@
 package cortex_test
 
 import (
+	"bytes"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -113,6 +115,40 @@ func TestWriterRefusesBlocks(t *testing.T) {
 	require.NoError(t, p.WriteBlock(make([]byte, p.Layout().Size)))
 	require.Equal(t, 3, p.Next())
 	require.ErrorContains(t, p.WriteBlock(block), "tensor p: more than its 2 blocks")
+}
+
+func TestWriterRefusesPackedBlocks(t *testing.T) {
+	for _, typ := range []cortex.Type{cortex.SDRW4, cortex.SDRW8} {
+		w := newWriter(t)
+		rng := rand.New(rand.NewPCG(7, 8))
+		var it item
+		for len(it.blocks) == 0 || int64(len(it.blocks[0])) == cortex.NewLayout(20, 10).Size { // until it is packed
+			it = newProduct(rng, typ, 20, 20, cortex.Matrix{Name: "p", Outputs: 10 * typ.Group()})
+		}
+		p, err := w.AddProduct(it.product)
+		require.NoError(t, err)
+		good := it.blocks[0]
+		l := cortex.NewPackedLayout(20, 10)
+		for _, c := range []struct {
+			at   int64
+			want string
+		}{
+			{l.Starts, "tensor p: block 0: the weights of channel 0, group 0 are not where they belong"},
+			{l.Starts + 4, "tensor p: block 0: the weights of channel 1, group 0 are not where they belong"},
+			{l.Offsets + 2, "tensor p: block 0: the weights of channel 0, group 1 are not where they belong"},
+			{int64(len(good)) - 1, "tensor p: block 0: the weights do not end with the block"},
+		} {
+			bad := append([]byte(nil), good...)
+			bad[c.at] ^= 1
+			require.ErrorContains(t, p.WriteBlock(bad), c.want)
+		}
+		full := append([]byte(nil), good...)
+		copy(full[l.Values:], bytes.Repeat([]byte{0xff}, len(full)-int(l.Values))) // every output has a weight
+		require.Error(t, p.WriteBlock(full))
+		require.ErrorContains(t, p.WriteBlock(good[:len(good)-1]), "if it is packed a multiple of 64")
+		require.ErrorContains(t, p.WriteBlock(append(append([]byte(nil), good...), make([]byte, 64)...)), "the weights do not end with the block")
+		require.NoError(t, p.WriteBlock(good))
+	}
 }
 
 func TestWriterRefusesMetadata(t *testing.T) {
