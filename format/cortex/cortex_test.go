@@ -234,6 +234,16 @@ func check(t testing.TB, paths []string, items []item) *cortex.File {
 			c := got.Pieces[i]
 			require.Equal(t, b, files[c.Part].Data[c.Offset:][:c.Size])
 			require.Equal(t, int64(len(b)) < got.Layout(i).Size, got.Packed(i))
+			scales, values, starts, offsets := got.Block(i, b)
+			require.Len(t, scales, 2*c.Channels*got.Groups)
+			if !got.Packed(i) {
+				require.Len(t, values, 64*c.Channels*got.Groups)
+				require.Empty(t, starts)
+				continue
+			}
+			require.Len(t, starts, 4*c.Channels)
+			require.Len(t, offsets, 2*c.Channels*got.Groups)
+			require.Equal(t, b, cortex.AppendPacked(nil, c.Channels, got.Groups, scales, starts, offsets, values))
 			require.Equal(t, min(got.BlockChannels, got.Channels-c.First), c.Channels)
 		}
 		products++

@@ -81,6 +81,18 @@ func (p *Product) Size() (n int64) {
 // Packed reports whether block i is packed, see [PackedLayout]. It is if that makes it smaller.
 func (p *Product) Packed(i int) bool { return p.Pieces[i].Size < p.Layout(i).Size }
 
+// Block returns the parts of block i, whose bytes are data, as kernels take them: scales [channels][groups] and values and, if it is
+// packed, starts [channels] and offsets [channels][groups].
+func (p *Product) Block(i int, data []byte) (scales, values, starts, offsets []byte) {
+	l := p.Layout(i)
+	scales = data[:2*l.Channels*l.Groups]
+	if !p.Packed(i) {
+		return scales, data[l.Values:], nil, nil
+	}
+	k := NewPackedLayout(l.Channels, l.Groups)
+	return scales, data[k.Values:], data[k.Starts:k.Offsets], data[k.Offsets:][:2*l.Channels*l.Groups]
+}
+
 // Layout returns the layout of block i, if it is not packed.
 func (p *Product) Layout(i int) Layout { return NewLayout(p.blockChannels(i), p.Groups) }
 
