@@ -21,7 +21,7 @@ import (
 )
 
 // Model is an open model. It is safe for concurrent use: sessions take turns, a
-// batch of tokens at a time.
+// batch of tokens at a time, or a whole prompt where weights are streamed.
 type Model struct {
 	src          *loader.Source
 	tok          *tokenizer.Tokenizer

@@ -34,6 +34,10 @@ func (m *Model) noNumbers(ctx context.Context) error {
 	return fmt.Errorf("%w: the model's results are not numbers", ErrNoToken)
 }
 
+// SpillError says what of the keys and values that lie in a file (see
+// Options.KVMemory) could not be written or read. It wraps the system's error.
+type SpillError = model.SpillError
+
 // MemoryError says that a memory limit cannot work. It wraps [ErrMemoryLimit].
 type MemoryError struct {
 	Limit int64 // bytes allowed
