@@ -142,13 +142,17 @@ func (kv *KV) enter(layer, lowest, pos, n int) error {
 	if s == nil {
 		return nil
 	}
-	if err := s.wait(); err != nil {
+	if err := s.wait(); layer == 0 && pos == kv.n {
+		for i := range s.layers { // a pass begins: what a failed one has left counts for nothing
+			s.layers[i].stored = min(s.layers[i].stored, pos)
+		}
+	} else if err != nil {
 		return err
 	}
 	l, h := &s.layers[layer], &s.halves[layer%2]
 	first, end := max(lowest, s.pinned), ceil(pos, pageTokens)
 	if h.layer != layer || first < h.from || first < end && end > h.to {
-		l.stored = max(pos, 0) // what lies behind counts for nothing any more
+		l.stored = pos
 		if err := kv.fetch(layer, lowest); err != nil {
 			return err
 		}
