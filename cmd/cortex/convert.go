@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -40,11 +39,13 @@ type convertFlags struct {
 	status                 bool
 }
 
-// productTypes are the values of --type.
-var productTypes = map[string]struct {
+// productType is a value of --type.
+type productType struct {
 	kind, output quant.Kind
 	embedding    format.Type
-}{
+}
+
+var productTypes = map[string]productType{
 	"sdr4": {quant.SDR4, quant.SDR8, format.Q8_0},
 	"sdr8": {quant.SDR8, quant.SDR8, format.Q8_0},
 }
@@ -153,7 +154,7 @@ func (f *convertFlags) run(cmd *cobra.Command, in, out string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
-	if o.Job, err = f.job(cmd, in, src); err != nil {
+	if o.Job, err = f.job(in); err != nil {
 		return err
 	}
 	scr := newScreen(cmd, f.status)
@@ -166,18 +167,7 @@ func (f *convertFlags) run(cmd *cobra.Command, in, out string) (err error) {
 		defer func() { err = errors.Join(err, o.Calibration.Close()) }()
 	}
 
-	begin, first := time.Now(), int64(-1)
-	o.Progress = func(p convert.Progress) {
-		if first < 0 {
-			first = p.Done // what an interrupted conversion had done counts for no speed
-		}
-		if p.Done == first {
-			return
-		}
-		left := time.Duration(float64(p.Total-p.Done) / float64(p.Done-first) * float64(time.Since(begin)))
-		scr.Status("%s: %.1f of %.1f million weights (%d %%), %s, %s in use", p.Stage, float64(p.Done)/1e6, float64(p.Total)/1e6,
-			100*p.Done/p.Total, timeLeft(left), cortex.FormatBytes(sysmem.Resident().Total()))
-	}
+	o.Progress = convertProgress(scr)
 	r, err := convert.Convert(cmd.Context(), src, out, o)
 	if err != nil {
 		return err
@@ -202,8 +192,8 @@ func (f *convertFlags) source(in string) (convert.Source, error) {
 	return convert.FromLoader(src)
 }
 
-// job describes what the result depends on: the model's files as they are, the flags, the calibration text.
-func (f *convertFlags) job(cmd *cobra.Command, in string, src convert.Source) (string, error) {
+// job tells the model's files, as they are, and the calibration text from all others.
+func (f *convertFlags) job(in string) (string, error) {
 	var b strings.Builder
 	names := []string{in}
 	if info, err := os.Stat(in); err == nil && info.IsDir() {
@@ -211,25 +201,21 @@ func (f *convertFlags) job(cmd *cobra.Command, in string, src convert.Source) (s
 			return "", err
 		}
 	}
-	for _, t := range src.Tensors() {
-		fmt.Fprintf(&b, "%s %v %v %d %d %d\n", t.Name, t.Type, t.Shape, t.Part, t.Offset, t.Size)
-	}
 	if f.calibrate != "" {
 		names = append(names, f.calibrate)
 	}
-	slices.Sort(names)
 	for _, name := range names {
 		info, err := os.Stat(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // the built-in model
+		if errors.Is(err, fs.ErrNotExist) { // the built-in model, the standard input
+			fmt.Fprintf(&b, "%s %s\n", name, version())
+			continue
 		}
 		if err != nil {
 			return "", err
 		}
 		fmt.Fprintf(&b, "%s %d %d\n", name, info.Size(), info.ModTime().UnixNano())
 	}
-	fmt.Fprintf(&b, "%s %s %s %v %d", f.typ, f.output, f.embedding, f.bits, f.tokens)
-	return fmt.Sprintf("%x", sha256.Sum256([]byte(b.String()))), nil
+	return b.String(), nil
 }
 
 // calibration runs the text through the model.
@@ -292,6 +278,23 @@ func (f *convertFlags) observe(ctx context.Context, m *cortex.Model, c *convert.
 		scr.Status("calibrating: %d of %d tokens, %s, %s in use", at, len(ids), timeLeft(left), cortex.FormatBytes(sysmem.Resident().Total()))
 	}
 	return nil
+}
+
+// convertProgress shows how far a conversion is.
+func convertProgress(scr *screen) func(convert.Progress) {
+	begin, first, stage := time.Now(), int64(0), ""
+	return func(p convert.Progress) {
+		if p.Stage != stage {
+			// What an interrupted conversion had done counts for no speed.
+			begin, first, stage = time.Now(), p.Done, p.Stage
+		}
+		if p.Done == first {
+			return
+		}
+		left := time.Duration(float64(p.Total-p.Done) / float64(p.Done-first) * float64(time.Since(begin)))
+		scr.Status("%s: %.1f of %.1f million weights (%d %%), %s, %s in use", p.Stage, float64(p.Done)/1e6, float64(p.Total)/1e6,
+			100*p.Done/p.Total, timeLeft(left), cortex.FormatBytes(sysmem.Resident().Total()))
+	}
 }
 
 // report says what was written.

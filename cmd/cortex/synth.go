@@ -17,6 +17,9 @@ import (
 
 	"github.com/cortexsdr/cortex"
 	"github.com/cortexsdr/cortex/format"
+	container "github.com/cortexsdr/cortex/format/cortex"
+	"github.com/cortexsdr/cortex/internal/convert"
+	"github.com/cortexsdr/cortex/internal/sysmem"
 	"github.com/cortexsdr/cortex/internal/testmodel"
 )
 
@@ -62,7 +65,7 @@ type synthFlags struct {
 func newSynth() *cobra.Command {
 	var f synthFlags
 	cmd := &cobra.Command{
-		Use:   "synth OUT.gguf",
+		Use:   "synth OUT",
 		Short: "Make a model file with random weights",
 		Long: `synth writes a model with random weights, to measure speed and memory with the
 shape of a model but without its file. What such a model says makes no sense. The
@@ -72,10 +75,13 @@ flags give the same file everywhere.
 Presets have the shapes of SmolLM 135M, TinyLlama 1.1B, Llama 3 8B, Llama 2 13B and
 Llama 3 70B; "tiny" is for trying things out. Flags for the shape change a preset.
 
+Of SDR4 and SDR8, a .cortex file is written.
+
 Types are ` + strings.Join(synthTypes(), ", ") + `.
 As in the files that llama.cpp's quantizer makes, the output matrix of a quantized
 model has 6 bits or more; --pure gives it the same type as all the others.`,
 		Example: `  cortex synth --preset 1b --type Q4_0 1b-q4_0.gguf
+  cortex synth --preset 1b --type SDR4 1b.cortex
   cortex synth --preset 70b --type Q4_K_M --layers 8 70b-8-layers.gguf
   cortex synth --dim 512 --heads 8 --ff 1536 --type F16 small.gguf`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -109,7 +115,7 @@ func synthTypes() []string {
 	for _, t := range testmodel.Types() {
 		names = append(names, t.String())
 	}
-	return append(names, "Q4_K_M", "Q5_K_M")
+	return append(names, "Q4_K_M", "Q5_K_M", "SDR4", "SDR8")
 }
 
 // config returns the model that the flags ask for.
@@ -135,6 +141,9 @@ func (f *synthFlags) config(fs *pflag.FlagSet) (testmodel.Config, error) {
 		c.Tied, _ = fs.GetBool("tied")
 	}
 	c.Seed = f.seed
+	if _, ok := productTypes[strings.ToLower(f.typ)]; ok {
+		return c.WithType(format.F16.String()) // which is then converted
+	}
 	i := slices.IndexFunc(synthTypes(), func(name string) bool { return strings.EqualFold(name, f.typ) })
 	if i < 0 {
 		return c, usagef("--type is one of %s, not %q", strings.Join(synthTypes(), ", "), f.typ)
@@ -172,6 +181,9 @@ func (f *synthFlags) run(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
+	if t, ok := productTypes[strings.ToLower(f.typ)]; ok {
+		return f.channels(cmd, path, c, t)
+	}
 	weights, err := testmodel.Size(c)
 	if err != nil {
 		return usagef("%s", strings.TrimPrefix(err.Error(), "testmodel: "))
@@ -197,6 +209,41 @@ func (f *synthFlags) run(cmd *cobra.Command, path string) error {
 	}
 	seconds := time.Since(start).Seconds()
 	scr.Done("%s: %s in %.1f s, %s/s", path, cortex.FormatBytes(written), seconds, cortex.FormatBytes(int64(float64(written)/seconds)))
+	return nil
+}
+
+// channels makes a .cortex file.
+func (f *synthFlags) channels(cmd *cobra.Command, path string, c testmodel.Config, t productType) error {
+	if !strings.HasSuffix(path, container.Extension) {
+		return usagef("a file of type %s ends in %s", f.typ, container.Extension)
+	}
+	m, err := testmodel.New(c)
+	if err != nil {
+		return usagef("%s", strings.TrimPrefix(err.Error(), "testmodel: "))
+	}
+	src := convert.FromRows(c.Name, m)
+	o := convert.Options{Kind: t.kind, Output: t.output, Embedding: t.embedding, Threads: sysmem.CPUs(), Memory: sysmem.Limit() / 2}
+	if f.pure {
+		o.Output = t.kind
+	}
+	o.Job = fmt.Sprintf("random weights of seed %d", c.Seed)
+	size, err := convert.Size(src, o)
+	if err != nil {
+		return err
+	}
+	if err := f.mayWrite(path, size+mostMetadata(c)); err != nil {
+		return err
+	}
+	scr := newScreen(cmd, f.status)
+	defer scr.End()
+	start := time.Now()
+	o.Progress = convertProgress(scr)
+	r, err := convert.Convert(cmd.Context(), src, path, o)
+	if err != nil {
+		return err
+	}
+	seconds := time.Since(start).Seconds()
+	scr.Done("%s: %s in %.1f s, %s/s", path, cortex.FormatBytes(r.Bytes), seconds, cortex.FormatBytes(int64(float64(r.Bytes)/seconds)))
 	return nil
 }
 

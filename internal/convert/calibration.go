@@ -11,7 +11,7 @@ import (
 
 // Calibration holds the second moments of the inputs of a model's products, over a calibration text. It must be closed.
 type Calibration struct {
-	Tokens  int
+	Tokens  int // of the text, so far
 	Window  int // see quant.Moments
 	threads int
 	buf     *loader.Buffer
@@ -67,6 +67,7 @@ func isProduct(s plan.Step) bool { return s.Op == plan.MatMul || s.Op == plan.Ma
 func (c *Calibration) Add(matrices []string, x []float32) {
 	if m := c.moments[matrices[0]]; m != nil {
 		parallel(c.threads, func(i int) { m.Add(x, i, c.threads) })
+		c.Tokens = max(c.Tokens, m.Tokens)
 	}
 }
 

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,10 +28,12 @@ type Options struct {
 	// Calibration, if not nil, makes quantization minimize the errors of the products instead of those of the weights.
 	Calibration *Calibration
 
-	Shards     int // see cortex.Options, as for the two below
+	Shards     int // as in cortex.Options, as are the two below
 	ShardBytes int64
 	Dirs       []string
-	Job        string // what the result depends on besides these Options
+	// Job tells this model from all others that have the same metadata and tensors. If it is empty, a conversion that was interrupted
+	// cannot be continued.
+	Job string
 
 	Threads int
 	Memory  int64 // most bytes to take
@@ -78,6 +81,7 @@ func Convert(ctx context.Context, src Source, path string, o Options) (_ *Result
 			return nil, err
 		}
 	}
+	c.stage = "converting"
 	if c.w, err = container.NewWriter(path, container.Options{Shards: o.Shards, ShardBytes: o.ShardBytes, Dirs: o.Dirs, Job: c.job()}); err != nil {
 		return nil, err
 	}
@@ -109,6 +113,19 @@ func Convert(ctx context.Context, src Source, path string, o Options) (_ *Result
 	}
 	r.Paths = c.w.Paths()
 	return r, nil
+}
+
+// Size returns how many bytes the weights will take if no types are raised, without padding between them.
+func Size(src Source, o Options) (n int64, err error) {
+	c, err := newConversion(context.Background(), src, o)
+	if err != nil {
+		return 0, err
+	}
+	for i := range c.entries {
+		e := &c.entries[i]
+		n += e.bytes(e.kind, e.rows)
+	}
+	return n, nil
 }
 
 // conversion is a conversion that is going on.
@@ -270,14 +287,23 @@ func (c *conversion) metadata() []gguf.KV {
 	return append(kvs, gguf.KV{Key: "cortex.calibrated", Value: c.o.Calibration != nil})
 }
 
-// job describes everything that the result depends on.
+// job describes everything that the result depends on, or nothing if the caller does not.
 func (c *conversion) job() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d %s calibrated=%t\n", version, c.o.Job, c.o.Calibration != nil)
-	for _, e := range c.entries {
-		fmt.Fprintf(&b, "%s %v\n", e.typeName(), e.names())
+	if c.o.Job == "" {
+		return ""
 	}
-	return b.String()
+	h := sha256.New()
+	fmt.Fprintf(h, "%d %q\n", version, c.o.Job)
+	if c.o.Calibration != nil {
+		fmt.Fprintf(h, "calibrated with %d tokens, windows of %d\n", c.o.Calibration.Tokens, c.o.Calibration.Window)
+	}
+	for _, e := range c.entries {
+		fmt.Fprintf(h, "%s %+v\n", e.typeName(), e.matrices)
+	}
+	for _, kv := range c.src.Metadata() {
+		fmt.Fprintf(h, "%q %v\n", kv.Key, kv.Value)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
 // version is to be raised when quantization changes, so that no file is begun with one version and ended with another.

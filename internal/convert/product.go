@@ -182,7 +182,7 @@ const fixedMemory = 96 << 20
 // fitGroups is how many groups of how many outputs a table is fitted to.
 const (
 	fitSlabs  = 8
-	fitGroups = 1024
+	fitGroups = 512
 )
 
 // fit returns a table for the product's weights, from a sample of them.

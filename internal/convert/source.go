@@ -33,7 +33,7 @@ func Open(path string) (Source, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &directory{Model: m, path: path}, nil
+		return FromRows(filepath.Clean(path), m), nil
 	}
 	src, err := loader.Open(path)
 	if err != nil {
@@ -154,24 +154,42 @@ func (m *opened) readChannels(dst []float32, p place, from, to int) {
 	}
 }
 
-// directory is a directory of Hugging Face's layout.
-type directory struct {
-	*hf.Model
-	path string
+// Rows is a model whose rows can be read as they are stored. It may be used from many goroutines.
+type Rows interface {
+	Metadata() []gguf.KV
+	Tensors() []format.Tensor
+	// ReadRows reads the rows from up to, but without, to of a tensor into dst, which has room for just them.
+	ReadRows(t format.Tensor, from, to int, dst []byte) error
 }
 
-func (d *directory) Name() string { return filepath.Clean(d.path) }
+// FromRows returns a source that decodes what m reads. It closes m if that is an io.Closer.
+func FromRows(name string, m Rows) Source { return &stored{Rows: m, name: name} }
 
-func (d *directory) ReadRows(dst []float32, t format.Tensor, from, to int, scratch []byte) ([]byte, error) {
+// stored is a model that is read as it is stored.
+type stored struct {
+	Rows
+	name string
+}
+
+func (s *stored) Name() string { return s.name }
+
+func (s *stored) Close() error {
+	if c, ok := s.Rows.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+func (s *stored) ReadRows(dst []float32, t format.Tensor, from, to int, scratch []byte) ([]byte, error) {
 	size := int64(to-from) * t.RowBytes()
 	scratch = grown(scratch, size)
-	if err := d.Model.ReadRows(t, from, to, scratch[:size]); err != nil {
+	if err := s.Rows.ReadRows(t, from, to, scratch[:size]); err != nil {
 		return scratch, err
 	}
-	return scratch, decode(dst, scratch[:size], t, d.Name())
+	return scratch, decode(dst, scratch[:size], t, s.name)
 }
 
-// decode decodes rows and checks that all values are numbers.
+// decode decodes rows.
 func decode(dst []float32, src []byte, t format.Tensor, file string) error {
 	err := format.Dequantize(dst, src, t.Type)
 	if e, ok := err.(*format.Error); ok {

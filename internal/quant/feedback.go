@@ -54,13 +54,6 @@ func (m *Moments) of(at int) (h []float32, size int) {
 	return m.sums[at*m.Window:][:size*size], size
 }
 
-// Energy returns the mean square of a channel.
-func (m *Moments) Energy(channel int) float32 {
-	at := channel / m.Window * m.Window
-	h, size := m.of(at)
-	return h[(channel-at)*(size+1)] / float32(max(1, m.Tokens))
-}
-
 // Feedback says how much of a channel's error the following channels of its window make up for.
 //
 // With the second moments H of the input, errors E (weights less their quantized values) cost the products EᵀHE. Where H =

@@ -60,7 +60,12 @@ func (e *Encoder) Encode(dst *[GroupBytes]byte, w []float32) uint16 {
 	w = w[:e.kind.Group()]
 	var most float32
 	for _, x := range w {
-		most = max(most, x, -x)
+		if x < 0 {
+			x = -x
+		}
+		if x > most {
+			most = x
+		}
 	}
 	scale, best := uint16(0), float32(0)
 	if most > 0 {
@@ -89,16 +94,15 @@ func (e *Encoder) Encode(dst *[GroupBytes]byte, w []float32) uint16 {
 // the best one for the values that are nearest at it, and so on for some rounds.
 func (e *Encoder) refine(w []float32, d float32, rounds int) (scale uint16, explained float32) {
 	for range rounds {
-		if !(max(d, -d) >= minScale) {
+		h := half(d)
+		if d = kernels.HalfValue(h); d == 0 || d != d {
 			break
 		}
-		h := half(d)
-		d = kernels.HalfValue(h)
 		wv, vv := e.project(w, d)
 		if better := d * (2*wv - d*vv); better > explained {
 			scale, explained = h, better
 		}
-		d = wv / vv // NaN if all are 0, which ends the loop
+		d = wv / vv // not a number if all are 0, which ends the loop
 	}
 	return scale, explained
 }
@@ -128,12 +132,19 @@ func (e *Encoder) project(w []float32, d float32) (wv, vv float32) {
 }
 
 // halves returns the index in an encoder's tables of a number of halves.
-func halves(x float32) uint8 {
-	return uint8(int32(min(max(x+128.5, 0), 255)))
-}
+func halves(x float32) uint8 { return uint8(min(max(int(x+128.5), 0), 255)) }
 
-// round8 rounds to the nearest integer of -127 to 127.
-func round8(x float32) float32 { return nearest(min(max(x, -127), 127)) }
+// round8 rounds to the nearest integer of -127 to 127. Few values are beyond them, so that the comparisons cost little.
+func round8(x float32) float32 {
+	if x > 127 {
+		return 127
+	}
+	if x < -127 {
+		return -127
+	}
+	const magic = 3 << 22 // a float32 of this size has no fraction
+	return x + magic - magic
+}
 
 // codes writes the codes nearest to w.
 func (e *Encoder) codes(dst *[GroupBytes]byte, w []float32, scale uint16) {
@@ -168,8 +179,5 @@ func (e *Encoder) Decode(dst []float32, src *[GroupBytes]byte, scale uint16) {
 	}
 }
 
-// The least binary16 above 0 and the largest finite one.
-const (
-	minScale = 0x1p-24
-	maxScale = 65504
-)
+// maxScale is the largest finite binary16.
+const maxScale = 65504

@@ -35,7 +35,7 @@ func (t *Table) nearest(x float64) int {
 }
 
 // fitRounds is how often Fit goes over its groups: the error hardly falls after that.
-const fitRounds = 12
+const fitRounds = 6
 
 // Fit returns a codebook for groups of weights like those given, [groups][128], by Lloyd's algorithm: every value becomes the
 // mean of the weights that it stands for, in units of their scales, and then scales and codes are chosen anew. The value 0

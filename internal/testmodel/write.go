@@ -190,31 +190,50 @@ func (m *model) fill(w io.Writer, t tensor) error {
 	if t.values != nil {
 		return binary.Write(w, binary.LittleEndian, t.values)
 	}
-	levels := []*scales{newScales(t.Type, t.mean, t.std)}
-	level := func(int64) int { return 0 }
-	if t.perToken {
-		level, levels = m.vocab.rowGain, nil
-		for _, g := range rowGains {
-			levels = append(levels, newScales(t.Type, t.mean*g, t.std*g))
-		}
-	}
-	name := fnv.New64a()
-	name.Write([]byte(t.Name))
-	seed := mix64(m.seed ^ name.Sum64())
-	fillRow := coders[t.Type].fill
-
+	maker := m.newRowMaker(t)
 	rowBytes, rows := int(t.RowBytes()), t.Rows()
 	piece := make([]byte, rowBytes*int(min(rows, int64(max(1, pieceBytes/rowBytes)))))
 	for row := int64(0); row < rows; {
-		n := 0
-		for ; n < len(piece) && row < rows; n += rowBytes {
-			r := rng(mix64(seed + uint64(row)))
-			fillRow(piece[n:n+rowBytes], levels[level(row)], &r)
-			row++
-		}
-		if _, err := w.Write(piece[:n]); err != nil {
+		n := min(int64(len(piece)/rowBytes), rows-row)
+		maker.make(piece[:n*int64(rowBytes)], row)
+		if _, err := w.Write(piece[:n*int64(rowBytes)]); err != nil {
 			return err
 		}
+		row += n
 	}
 	return nil
+}
+
+// rowMaker makes any rows of a tensor.
+type rowMaker struct {
+	seed     uint64
+	rowBytes int
+	fill     func(row []byte, s *scales, r *rng)
+	levels   []*scales
+	level    func(row int64) int
+}
+
+func (m *model) newRowMaker(t tensor) *rowMaker {
+	name := fnv.New64a()
+	name.Write([]byte(t.Name))
+	r := &rowMaker{seed: mix64(m.seed ^ name.Sum64()), rowBytes: int(t.RowBytes()), fill: coders[t.Type].fill}
+	if !t.perToken {
+		r.levels = []*scales{newScales(t.Type, t.mean, t.std)}
+		r.level = func(int64) int { return 0 }
+		return r
+	}
+	r.level = m.vocab.rowGain
+	for _, g := range rowGains {
+		r.levels = append(r.levels, newScales(t.Type, t.mean*g, t.std*g))
+	}
+	return r
+}
+
+// make fills dst with rows, from one on.
+func (r *rowMaker) make(dst []byte, row int64) {
+	for ; len(dst) > 0; dst = dst[r.rowBytes:] {
+		random := rng(mix64(r.seed + uint64(row)))
+		r.fill(dst[:r.rowBytes:r.rowBytes], r.levels[r.level(row)], &random)
+		row++
+	}
 }
