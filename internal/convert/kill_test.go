@@ -18,7 +18,7 @@ import (
 // childPath names the file that a child process converts into.
 const childPath = "CORTEX_TEST_CONVERT"
 
-func large(c *testmodel.Config) { c.Layers, c.Dim, c.FF = 2, 256, 768 }
+func large(c *testmodel.Config) { c.Layers, c.Dim, c.FF = 2, 288, 768 }
 
 // TestChild is what TestKilled starts.
 func TestChild(t *testing.T) {
