@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cortexsdr/cortex"
+)
+
+// generates checks that a model can be run.
+func generates(t *testing.T, path string) {
+	t.Helper()
+	m, err := cortex.Open(path, nil)
+	require.NoError(t, err)
+	defer m.Close()
+	n := 0
+	for _, err := range m.Generate(context.Background(), "", &cortex.GenerateOptions{MaxTokens: 4, IgnoreEnd: true}) {
+		require.NoError(t, err)
+		n++
+	}
+	require.Equal(t, 4, n)
+}
+
+func TestConvert(t *testing.T) {
+	dir := t.TempDir()
+	in := synth(t, "--layers", "2", "--type", "F16")
+	text := filepath.Join(dir, "text.txt")
+	require.NoError(t, os.WriteFile(text, []byte("Some words, and a few more of them, to calibrate with."), 0o666))
+	for name, args := range map[string][]string{
+		"plain": nil, "eight": {"--type", "SDR8"}, "calibrated": {"--calibrate", text, "--bits", "5"}, "rows": {"--embedding-type", "Q5_0", "--output-type", "sdr4"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := filepath.Join(dir, name+".cortex")
+			require.Contains(t, cortexOK(t, append([]string{"convert", in, out}, args...)...), "bits per weight")
+			generates(t, out)
+		})
+	}
+
+	before, err := os.ReadFile(filepath.Join(dir, "plain.cortex"))
+	require.NoError(t, err)
+	require.NotZero(t, cortexIn(t.Context(), "", "convert", in, filepath.Join(dir, "plain.cortex")).status, "exists already")
+	cortexOK(t, "convert", in, filepath.Join(dir, "plain.cortex"), "--force", "-t", "1")
+	after, err := os.ReadFile(filepath.Join(dir, "plain.cortex"))
+	require.NoError(t, err)
+	require.True(t, string(before) == string(after))
+}
+
+func TestConvertShards(t *testing.T) {
+	dir := t.TempDir()
+	one, two := filepath.Join(dir, "one"), filepath.Join(dir, "two")
+	require.NoError(t, os.Mkdir(one, 0o777))
+	require.NoError(t, os.Mkdir(two, 0o777))
+	cortexOK(t, "convert", synth(t, "--layers", "1", "--type", "F16"), filepath.Join(dir, "m.cortex"), "--shards", "2", "--dirs", one+","+two)
+	require.FileExists(t, filepath.Join(two, "m-00002-of-00002.cortex"))
+	generates(t, filepath.Join(one, "m-00001-of-00002.cortex"))
+}
+
+func TestSynthChannels(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "m.cortex")
+	cortexOK(t, "synth", out, "--layers", "1", "--type", "SDR4")
+	generates(t, out)
+}
+
+func TestConvertErrors(t *testing.T) {
+	in := synth(t, "--layers", "1", "--type", "F16")
+	for _, args := range [][]string{
+		{"convert"}, {"convert", in, "out.gguf"}, {"convert", in, "out.cortex", "--type", "Q4_0"}, {"convert", in, "out.cortex", "--embedding-type", "Q6_K"},
+		{"convert", in, "out.cortex", "--shards", "many"}, {"convert", in, "out.cortex", "--bits", "-1"}, {"convert", "none.gguf", "out.cortex"},
+		{"convert", in, filepath.Join(t.TempDir(), "out.cortex"), "--bits", "2"}, {"synth", "out.gguf", "--type", "SDR4"},
+	} {
+		require.NotZero(t, cortexIn(t.Context(), "", args...).status, "%v", args)
+	}
+	require.NoFileExists(t, "out.cortex")
+}
