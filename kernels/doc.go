@@ -31,6 +31,9 @@
 // one scale per block for quantized weights; the product of quantized weights
 // is then an exact integer sum per block, scaled once in float32.
 //
+// [SDR] is the other way round: its weights have one run per input channel, so that
+// channels whose activation does not matter need not be read.
+//
 // The order of the additions that make up one output depends only on the length
 // of the row and on the active row of the family, never on how many rows or
 // tokens are processed together: a result has the same bits however the work is

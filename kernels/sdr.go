@@ -228,6 +228,10 @@ type SDRBlock struct {
 	Next     *SDRBlock // whose channels follow: while those of this one are multiplied, they are fetched; may be nil
 }
 
+// TileGroups returns how many groups a tile of a product with m vectors should have: wide
+// tiles read longer runs of memory, but the sums of a tile have to stay in the second cache.
+func (p *SDR) TileGroups(m int) int { return max(4, min(32, 256/m)) }
+
 // AccLen returns how many sums Accumulate needs for some groups and m vectors.
 func (p *SDR) AccLen(groups, m int) int { return p.fam.fn.accLen(groups, m) }
 

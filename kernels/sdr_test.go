@@ -231,6 +231,44 @@ func TestSDRSplits(t *testing.T) {
 	})
 }
 
+// A packed block multiplies as the dense one does, has the size that was said, and if it is
+// damaged, nothing outside it is read.
+func TestSDRPack(t *testing.T) {
+	region, err := guarded(1 << 20)
+	if err != nil {
+		region = make([]byte, 1<<20)
+	}
+	for sparse, dense := range map[string]string{"SDRW4": "SDR4", "SDRW8": "SDR8"} {
+		t.Run(sparse, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+				m := newSDRMatrix(r, sdrs[sparse], 1+r.IntN(50), 1+r.IntN(5))
+				packed := m.block()
+				size := len(packed.Starts) + len(packed.Offsets) + len(packed.Values)
+				require.Equal(t, size, m.p.PackedSize(&m.SDRBlock))
+				var in SDRInput
+				in.Set(floats(r, m.Channels), nil, m.dmax)
+				sum := func() []float32 { return m.product(&in) }
+				got := sum()
+				m.p = sdrs[dense]
+				require.Equal(t, bitsOf(sum()), bitsOf(got))
+
+				for _, part := range [][]byte{packed.Starts, packed.Offsets, packed.Values} {
+					for i := range part {
+						if r.IntN(4) == 0 {
+							part[i] = byte(r.Uint32())
+						}
+					}
+				}
+				p := sdrs[sparse]
+				packed.Values = append(region[len(region)-len(packed.Values):][:0], packed.Values...)
+				acc, scratch := make([]int32, p.AccLen(m.Groups, 1)), make([]byte, p.ScratchBytes(m.Groups, 1))
+				require.Nil(t, caught(func() { p.Accumulate(acc, packed, 0, m.Groups, &in, 0, m.Channels, scratch) }))
+			})
+		})
+	}
+}
+
 // Finish writes what is wanted and nothing else.
 func TestSDRFinish(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
@@ -432,6 +470,47 @@ type sdrShape struct{ groups, g0, g1, first, channels, i0, i1, stride, rows, m, 
 
 func newSDRWalk(p *SDR) walker {
 	return sdrWalk{walk[*sdrBody]{p.fam, upTo(130)[1:], 64, p.problem, p.call}, p}
+}
+
+// bench multiplies a matrix of 4096 channels from memory, of which all, a half and a quarter
+// are active, and several vectors with all.
+func (w sdrWalk) bench(b *testing.B) {
+	const channels, groups, copies = 4096, 32, 16
+	for _, row := range w.fam.rows {
+		for _, c := range []struct{ active, m int }{{100, 1}, {50, 1}, {25, 1}, {100, 2}, {100, 4}, {100, 8}, {100, 64}} {
+			b.Run(fmt.Sprintf("op=product/type=%s/isa=%s/active=%d/m=%d", w.p.typ, row.isa.name, c.active, c.m), func(b *testing.B) {
+				available(b, row.isa)
+				if row.isa == ref {
+					b.Skip("the reference is not limited by memory")
+				}
+				r := rand.New(rand.NewPCG(1, 2))
+				m := newSDRMatrix(r, w.p, channels, groups)
+				block := m.block()
+				memory := slices.Repeat(block.Values, copies)
+				active := make([][]int32, c.m)
+				for t := range active {
+					for j := range channels {
+						if r.IntN(100) < c.active {
+							active[t] = append(active[t], int32(j))
+						}
+					}
+				}
+				var in SDRInput
+				in.Set(floats(r, c.m*channels), active, m.dmax)
+				tile := w.p.TileGroups(c.m)
+				acc := make([]int32, row.fn.accLen(tile, c.m))
+				scratch := aligned(make([]byte, row.fn.scratch(tile, c.m)+line), int64(row.fn.scratch(tile, c.m)))
+				b.SetBytes(int64(len(in.Index) * len(block.Values) / channels))
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					block.Values = memory[i%copies*len(block.Values):][:len(block.Values)]
+					for g := 0; g < groups; g += tile {
+						row.fn.accumulate(acc, block, g, g+tile, &in, 0, len(in.Index), scratch)
+					}
+				}
+			})
+		}
+	}
 }
 
 // problem has the given number of active entries.
