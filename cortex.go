@@ -144,6 +144,7 @@ func open(src *loader.Source, opt *Options) (*Model, error) {
 		}
 	}
 
+	m.model.Trace = o.Trace
 	if err := m.start(o.Threads, openProgress(o.Progress)); err != nil {
 		return nil, err
 	}

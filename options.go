@@ -91,6 +91,11 @@ type Options struct {
 	// stay in memory.
 	Progress func(Progress)
 
+	// Trace, if not nil, is called for every block of weights whenever the kernels are about to use it, in memory or
+	// not, with its number in the plan and its size: for example Add of a cache.Trace. It is called from the
+	// goroutine that runs the model and must not use it.
+	Trace func(block int, bytes int64)
+
 	// Logger, if not nil, is told what may be of interest: tensors that are
 	// not used, a context that is shorter than the model allows, weights that
 	// have no room.

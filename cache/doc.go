@@ -8,5 +8,9 @@
 // A [Checkpoint] is a file in which a computation of many steps keeps its state
 // and its results, to go on after a crash.
 //
+// A [Policy] decides what a cache of limited size holds. Dense weights, a scan that begins anew with every token, are
+// best pinned; the others serve what is not cyclic. A [Trace] of what was used, which Options.Trace of package
+// cortex records, can be replayed with any policy and capacity, and with knowledge of the future.
+//
 // All sizes are in bytes.
 package cache

@@ -35,6 +35,8 @@ type modelFlags struct {
 	rule         string
 	loss         float64
 	sparsePrompt bool
+
+	trace func(block int, bytes int64) // for cortex.Options
 }
 
 // addPath adds the flag that names the model.
@@ -126,6 +128,7 @@ func (f *modelFlags) options(cmd *cobra.Command, log io.Writer) (*cortex.Options
 		BatchSize:     f.batch,
 		KVMemory:      int64(f.kvMemory),
 		SpillDir:      f.spill,
+		Trace:         f.trace,
 	}
 	switch f.cacheType {
 	case cortex.KVF16.String():

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -39,4 +41,17 @@ func TestPlan(t *testing.T) {
 
 	require.Contains(t, cortexOK(t, "plan"), "tales")
 	require.Equal(t, exitUsage, cortexIn(context.Background(), "", "plan", "-p", "-1").status)
+}
+
+// What run has recorded can be replayed.
+func TestCacheReplay(t *testing.T) {
+	trace := filepath.Join(t.TempDir(), "trace")
+	cortexOK(t, "run", "tales", "Once", "-n", "4", "--ignore-eos", "--cache-trace", trace)
+	out := cortexOK(t, "cache-replay", trace)
+	for _, name := range []string{"pin + ring", "LRU", "LFU with decay", "segmented LRU", "Belady"} {
+		require.Regexp(t, `(?m)^`+regexp.QuoteMeta(name)+` +\d+\.\d %`, out)
+	}
+	require.Contains(t, out, "LRU             0.0 %", "a scan of more than the cache holds")
+	require.Equal(t, exitUsage, cortexIn(context.Background(), "", "cache-replay").status)
+	require.NotZero(t, cortexIn(context.Background(), "", "cache-replay", "plan_test.go").status)
 }

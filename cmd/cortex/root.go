@@ -42,7 +42,7 @@ and is used where no model is named.`,
 	root.PersistentFlags().BoolP("verbose", "v", false, "log what happens on stderr")
 	root.SetGlobalNormalizationFunc(flagName)
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.AddCommand(newRun(), newTokenize(), newInspect(), newVerify(), newPlan(), newPerplexity(), newQuality(), newBench(), newConvert(), newCalibrate(), newSynth(), newKernels(), newVersion())
+	root.AddCommand(newRun(), newTokenize(), newInspect(), newVerify(), newPlan(), newPerplexity(), newQuality(), newBench(), newConvert(), newCalibrate(), newSynth(), newKernels(), newCacheReplay(), newVersion())
 	for _, c := range root.Commands() {
 		c.Flags().SortFlags = false
 		run := c.RunE

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cortexsdr/cortex"
+	"github.com/cortexsdr/cortex/cache"
 	"github.com/cortexsdr/cortex/examples/tales"
 )
 
@@ -29,6 +30,7 @@ type runFlags struct {
 	resume         string
 	status         bool
 	json           bool
+	trace          string
 }
 
 func newRun() *cobra.Command {
@@ -68,6 +70,7 @@ or a loss of power the same command goes on where the last layer was finished.`,
 	fs.StringVar(&f.resume, "resume", "", "keep the progress on the prompt in `FILE`, and go on from there if it exists")
 	fs.BoolVar(&f.status, "status", false, "show the status even if stderr is no terminal")
 	fs.BoolVar(&f.json, "json", false, "write one JSON object per token, and a last one with the statistics")
+	fs.StringVar(&f.trace, "cache-trace", "", "write which blocks of weights were used to `FILE`, for cache-replay")
 	return cmd
 }
 
@@ -129,6 +132,10 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 
 	scr := newScreen(cmd, f.status)
 	defer scr.End()
+	var trace cache.Trace
+	if f.trace != "" {
+		f.model.trace = trace.Add
+	}
 	m, err := f.model.openWith(cmd, scr, f.speculate.set)
 	if err != nil {
 		return err
@@ -151,6 +158,11 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		stop = interrupted
 	} else if err != nil {
 		return err
+	}
+	if f.trace != "" {
+		if err := writeTrace(f.trace, &trace); err != nil {
+			return err
+		}
 	}
 	st := m.Stats()
 	if f.json {

@@ -416,6 +416,9 @@ func (e *exec) runRound(r *round) (err error) {
 	}
 	for i := range r.blocks {
 		e.m.read.Add(int64(len(r.blocks[i].data)))
+		if e.m.Trace != nil {
+			e.m.Trace(r.blocks[i].index, int64(len(r.blocks[i].data)))
+		}
 	}
 	e.round = r
 	if err := e.pool.Run(r.tiles[e.many], e.tile[e.step.Op]); err != nil {

@@ -35,6 +35,7 @@ type Model struct {
 	Config
 	Plan   *plan.Plan
 	Layout Layout
+	Trace  func(block int, bytes int64) // may be nil; called for every block that is about to be used
 
 	src  *loader.Source
 	exec *exec
