@@ -254,3 +254,23 @@ func TestForecast(t *testing.T) {
 	require.Equal(t, p.Forecast(0).Compute, p.Forecast(0).Token)
 	require.Zero(t, inspected.Forecast(10).Token, "nothing was measured")
 }
+
+// A file that is replaced while it is in use goes on being read as it was.
+func TestStreamedModelIsReplaced(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("an open file cannot be replaced on windows")
+	}
+	path := larger(t, false, 1)
+	o := cortex.Options{Threads: 2, ContextLength: 256, BatchSize: 32}
+	o.MemoryLimit = least(t, path, o)
+	m, err := cortex.Open(path, &o)
+	require.NoError(t, err)
+	want := generate(t, m, 3)
+	other := path + ".new"
+	require.NoError(t, os.WriteFile(other, make([]byte, 1000), 0o600))
+	require.NoError(t, os.Rename(other, path))
+	require.Equal(t, want, generate(t, m, 3))
+	require.NoError(t, m.Close())
+	_, err = cortex.Open(path, &o)
+	require.ErrorIs(t, err, format.ErrFormat)
+}

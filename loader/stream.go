@@ -89,6 +89,9 @@ func NewStream(src *Source, order []Extent, layout StreamLayout) (*Stream, error
 	}
 	var err error
 	if s.buf, err = NewBuffer(layout.Bytes()); err != nil {
+		for _, f := range s.files {
+			f.Close()
+		}
 		return nil, fmt.Errorf("%w for streamed weights", err)
 	}
 	mem := Take[byte](s.buf, int(layout.Bytes())) // in whole pages, so every piece is aligned
@@ -395,5 +398,10 @@ func (s *Stream) Close() error {
 	s.ready.Broadcast()
 	s.mu.Unlock()
 	s.readers.Wait()
-	return s.buf.Close()
+	var errs []error
+	for _, f := range s.files {
+		errs = append(errs, f.Close())
+	}
+	s.files = nil
+	return errors.Join(append(errs, s.buf.Close())...)
 }
