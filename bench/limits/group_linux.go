@@ -47,7 +47,7 @@ func newGroup(limit int64) (*group, error) {
 		}
 		return g, nil
 	}
-	return nil, errors.New("no memory cgroup can be made: the controller must be mounted and writable")
+	return nil, errNoGroup
 }
 
 // remove removes the cgroup, whose processes may take a moment to be gone.

@@ -13,6 +13,9 @@ import (
 	"github.com/cortexsdr/cortex"
 )
 
+// errNoGroup says that there is no kernel to be the judge.
+var errNoGroup = errors.New("no memory cgroup can be made: only Linux has them, and the controller must be mounted and writable")
+
 // commands are what the first argument can be.
 var commands = map[string]func(ctx context.Context, args []string) error{
 	"soak": soak,
