@@ -34,11 +34,17 @@ func (p Plan) Forecast(prompt int) Forecast {
 	r := p.rates()
 	token := p.work(1, prompt)
 	f.Token, f.Disk, f.Compute = r.Time(token)
+	var passes []plan.Work
 	for done := 0; done < prompt; done += p.BatchSize {
 		w := p.work(min(p.BatchSize, prompt-done), done)
-		if done > 0 && p.PromptReadsOnce {
-			w.Streamed = 0
+		if last := len(passes) - 1; last >= 0 && p.PromptReadsOnce { // one pass, layer by layer
+			passes[last].Tokens += w.Tokens
+			passes[last].KV += w.KV
+			continue
 		}
+		passes = append(passes, w)
+	}
+	for _, w := range passes {
 		all, _, _ := r.Time(w)
 		f.Prompt += all
 	}

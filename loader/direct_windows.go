@@ -37,5 +37,5 @@ func setDirect(f *os.File, on bool) bool { return !on }
 func refusesDirect(err error) bool { return errors.Is(err, windows.ERROR_INVALID_PARAMETER) }
 
 // forgetCache and forget do nothing: the system has no way to ask for it.
-func forgetCache(f *os.File, offset, size int64) {}
-func forget(f *os.File, mapped []byte)           {}
+func forgetCache(f *os.File, offset, size int64)   {}
+func forget(f *os.File, mapped []byte, from int64) {}

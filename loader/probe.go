@@ -29,15 +29,14 @@ func (r reading) request(span int64) int64 {
 // readings are the ways that Warm tries, the best guess first. A block is about 2 MiB (see
 // model.DefaultStreamBlock), and larger requests are of no use: systems cut them into less than that.
 //
-// GB/s of direct reads, median (and range) of 8 runs of 256 MiB each, of a virtual disk whose speed
-// changes by a fifth from one minute to the next:
+// GB/s of direct reads, median of 3 runs of 256 MiB each, of a virtual disk (bench/limits disk):
 //
-//	                 1 reader         2 readers        4 readers        8 readers
-//	256 KiB          1.07             1.60             1.35             1.56
-//	512 KiB          1.27             1.45             1.30             1.57
-//	1 MiB            1.24             1.74             1.35             1.35
-//	2 MiB            1.34             1.34             1.24             1.29
-//	4 MiB            1.85             1.27             1.36             1.46
+//	         1 reader  2 readers  4 readers  8 readers
+//	256 KiB      1.00       1.10       1.32       2.19
+//	512 KiB      1.05       1.18       2.60       2.56
+//	1 MiB        1.26       2.79       2.45       2.13
+//	2 MiB        2.71       2.72       2.75       2.47
+//	4 MiB        2.88       2.62       2.55       2.51
 var readings = []reading{{1, 4}, {1, 2}, {1, 8}, {4, 8}, {1, 1}}
 
 const (

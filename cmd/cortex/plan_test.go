@@ -30,7 +30,7 @@ func TestPlan(t *testing.T) {
 	require.Positive(t, j.Plan.DiskRate)
 	require.InEpsilon(t, float64(j.Plan.StreamedPerToken)/j.Plan.DiskRate, j.Forecast.DiskSeconds, 1e-6)
 	require.Equal(t, 64, j.Forecast.PromptTokens)
-	require.GreaterOrEqual(t, j.Forecast.PromptSeconds, 2*j.Forecast.DiskSeconds-1e-6, "two batches")
+	require.GreaterOrEqual(t, j.Forecast.PromptSeconds, 0.999*j.Forecast.DiskSeconds, "it reads the weights, too")
 	require.NotEmpty(t, j.Forecast.Advice)
 
 	r := cortexIn(context.Background(), "", append([]string{"run", paths[0], "a b", "-n", "3", "--json", "--ignore-eos", "--status"}, limit...)...)
