@@ -392,31 +392,7 @@ func SelectTop(index []int32, x, norm []float32, k int) []int32 {
 	if k == 0 {
 		return index
 	}
-	// Find the k-th largest score digit by digit. Scores are compared by their bits.
-	const digit = 11
-	var count [1 << digit]int32
-	var prefix, mask uint32 // of the k-th largest: the bits known so far
-	left := int32(k)        // how many of those that have the prefix are taken
-	for shift := 32 - 1 - digit; ; shift -= digit {
-		width := digit + min(0, shift)
-		shift = max(0, shift)
-		clear(count[:])
-		low := uint32(1)<<width - 1
-		for j, v := range x {
-			if s := score(v, norm, j); s&mask == prefix {
-				count[s>>shift&low]++
-			}
-		}
-		d := low
-		for ; count[d] < left; d-- {
-			left -= count[d]
-		}
-		prefix |= d << shift
-		mask |= low << shift
-		if shift == 0 {
-			break
-		}
-	}
+	prefix, left := kthScore(x, norm, k)
 	// Whether a channel is taken cannot be predicted, so it decides about no branch.
 	index = resize(index, k)
 	for j, n := 0, 0; n < k; j++ {
@@ -433,6 +409,57 @@ func SelectTop(index []int32, x, norm []float32, k int) []int32 {
 		n += taken
 	}
 	return index
+}
+
+// kthScore returns the k-th largest score as bits, and how many of the scores that
+// are equal to it are among the k largest. It is found digit by digit.
+func kthScore(x, norm []float32, k int) (kth uint32, equal int32) {
+	const digit = 11
+	var count [1 << digit]int32
+	for j, v := range x {
+		count[score(v, norm, j)>>(31-digit)]++
+	}
+	equal = int32(k)
+	take := func(low uint32) uint32 { // the digit of the k-th largest
+		d := low
+		for ; count[d] < equal; d-- {
+			equal -= count[d]
+		}
+		return d
+	}
+	kth = take(1<<digit-1) << (31 - digit)
+	mask := uint32(1<<digit-1) << (31 - digit)
+	// Few scores have the same first digit, as a rule.
+	var memory [512]uint32
+	var few []uint32
+	if int(count[kth>>(31-digit)]) <= len(memory) {
+		few = memory[:0]
+		for j, v := range x {
+			if s := score(v, norm, j); s&mask == kth {
+				few = append(few, s)
+			}
+		}
+	}
+	for _, next := range []struct{ shift, width int }{{9, digit}, {0, 9}} {
+		clear(count[:])
+		low := uint32(1)<<next.width - 1
+		if few != nil {
+			for _, s := range few {
+				if s&mask == kth {
+					count[s>>next.shift&low]++
+				}
+			}
+		} else {
+			for j, v := range x {
+				if s := score(v, norm, j); s&mask == kth {
+					count[s>>next.shift&low]++
+				}
+			}
+		}
+		kth |= take(low) << next.shift
+		mask |= low << next.shift
+	}
+	return kth, equal
 }
 
 // SelectAbove returns the channels for which |x[j]|*norm[j] is at least threshold,

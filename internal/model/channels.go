@@ -29,9 +29,6 @@ const (
 	channelTokens = channelVectors
 	// fewVectors is the most vectors of a product that is shared out by channels.
 	fewVectors = 8
-	// tileGroups is the most groups that a call of a kernel has sums of: what the
-	// first cache has room for.
-	tileGroups = 16
 	// tileChannelBytes is what one call of a kernel reads: see tileBytes.
 	tileChannelBytes = 256 << 10
 )
@@ -43,8 +40,9 @@ type channels struct {
 	groups int // of a channel
 	source *container.Product
 
-	tiles  []channelTile
-	bias   [][]float32 // by matrix
+	few    []channelTile // for at most fewVectors vectors
+	many   []channelTile // for at most channelVectors
+	bias   [][]float32   // by matrix
 	blocks []kernels.SDRBlock
 }
 
@@ -52,7 +50,7 @@ type channels struct {
 type channelTile struct {
 	at, row, rows int // the matrix and the rows of it
 	from, to      int // groups
-	many, few     int // where its sums begin among those of channelVectors and of fewVectors vectors
+	acc           int // where its sums begin
 }
 
 // channelSizes is what these products need, worked out before anything is allocated.
@@ -109,16 +107,46 @@ func (e *exec) newChannels(c *plan.Channels) (*channels, error) {
 	}
 	s := &e.channelSizes
 	s.inputs = max(s.inputs, c.Inputs)
-	// Matrices begin with a tile of their own.
-	s.sums = max(s.sums, ch.groups*kernel.AccLen(1, s.vectors))
-	s.few = max(s.few, ch.groups*kernel.AccLen(1, min(fewVectors, s.vectors)))
-	for groups := range min(tileGroups, ch.groups) {
+	var few, many int
+	ch.few, few = ch.cut(min(fewVectors, s.vectors))
+	ch.many, many = ch.cut(s.vectors)
+	s.few, s.sums = max(s.few, few), max(s.sums, many)
+	for _, tiles := range [][]channelTile{ch.few, ch.many} {
+		groups := 0
+		for _, t := range tiles {
+			groups = max(groups, t.to-t.from)
+		}
 		for m := range s.vectors {
-			s.scratch = max(s.scratch, kernel.ScratchBytes(groups+1, m+1))
+			s.scratch = max(s.scratch, kernel.ScratchBytes(groups, m+1))
+		}
+		s.results = max(s.results, groups*kernel.Group()*s.vectors)
+	}
+	return ch, nil
+}
+
+// cut cuts the product into tiles for at most so many vectors, and returns how many
+// sums they have together.
+func (c *channels) cut(vectors int) (tiles []channelTile, sums int) {
+	each, size := c.kernel.TileGroups(vectors), c.kernel.Group()
+	var t channelTile
+	for at, m := range c.Matrices {
+		for row := 0; row < m.Outputs; row += each * size {
+			t.at, t.row, t.rows = at, row, min(each*size, m.Outputs-row)
+			t.to = t.from + ceil(t.rows, size)
+			tiles = append(tiles, t)
+			t.acc += c.kernel.AccLen(t.to-t.from, vectors)
+			t.from = t.to
 		}
 	}
-	s.results = max(s.results, tileGroups*kernel.Group()*s.vectors)
-	return ch, nil
+	return tiles, t.acc
+}
+
+// tiles returns the tiles for so many vectors.
+func (c *channels) tiles(vectors int) []channelTile {
+	if vectors <= fewVectors {
+		return c.few
+	}
+	return c.many
 }
 
 // channelsOf returns the function that finds the products that src stores channel by
@@ -196,18 +224,6 @@ func (c *channels) start(e *exec, s *step) (err error) {
 			}
 		}
 	}
-	many, few := e.channelSizes.vectors, min(fewVectors, e.channelSizes.vectors)
-	var t channelTile
-	for at, m := range c.Matrices {
-		size := c.kernel.Group()
-		for row := 0; row < m.Outputs; row += tileGroups * size {
-			t.at, t.row, t.rows = at, row, min(tileGroups*size, m.Outputs-row)
-			n := ceil(t.rows, size)
-			t.to = t.from + n
-			c.tiles = append(c.tiles, t)
-			t.from, t.many, t.few = t.to, t.many+c.kernel.AccLen(n, many), t.few+c.kernel.AccLen(n, few)
-		}
-	}
 	for _, p := range c.Pieces {
 		c.blocks = append(c.blocks, kernels.SDRBlock{First: p.First, Channels: p.Channels, Groups: c.groups, Table: &c.source.Table})
 	}
@@ -263,16 +279,12 @@ func (e *exec) multiplyChannels(s *step) error {
 		}
 		w.product++
 		if w.n > fewVectors {
-			last := s.channels.tiles[len(s.channels.tiles)-1]
-			end := last.many + s.channels.kernel.AccLen(last.to-last.from, e.channelSizes.vectors)
-			for b := range batches {
-				clear(w.sums[b*e.channelSizes.sums:][:end])
-			}
+			clear(w.sums[:batches*e.channelSizes.sums])
 		}
 		if err := e.multiplyBlocks(s.channels); err != nil {
 			return err
 		}
-		if err := e.pool.Run(len(s.channels.tiles)*batches, e.finishSums); err != nil {
+		if err := e.pool.Run(len(s.channels.tiles(w.n))*batches, e.finishSums); err != nil {
 			return err
 		}
 	}
@@ -310,7 +322,7 @@ func (e *exec) multiplyHeld(c *channels, from, to int) (err error) {
 	}
 	w := &e.channel
 	w.block, w.to = from, to
-	run, tiles := e.accumulate, len(c.tiles)
+	run, tiles := e.accumulate, len(c.many)
 	if w.n <= fewVectors {
 		w.shareOut(c, e.pool.Workers())
 		run, tiles = e.accumulateFew, len(w.shares)
@@ -366,7 +378,7 @@ func (e *exec) encodeTile(batch, _ int) {
 // first tokens is in the cache for the next.
 func (e *exec) accumulateTile(tile, worker int) {
 	w, c := &e.channel, e.step.channels
-	t := &c.tiles[tile]
+	t := &c.many[tile]
 	chunk := max(1, tileChannelBytes/((t.to-t.from)*kernels.SDRGroupBytes*min(w.n, channelVectors)/fewVectors))
 	for b := w.block; b < w.to; b++ {
 		block := &c.blocks[b]
@@ -376,7 +388,7 @@ func (e *exec) accumulateTile(tile, worker int) {
 				in := &w.inputs[i]
 				from, _ := slices.BinarySearch(in.Index, int32(first))
 				to, _ := slices.BinarySearch(in.Index, int32(end))
-				c.kernel.Accumulate(w.sums[i*e.channelSizes.sums+t.many:], block, t.from, t.to, in, from, to, w.scratch[worker])
+				c.kernel.Accumulate(w.sums[i*e.channelSizes.sums+t.acc:], block, t.from, t.to, in, from, to, w.scratch[worker])
 			}
 		}
 	}
@@ -389,26 +401,26 @@ func (e *exec) accumulateShare(i, worker int) {
 	s, own := &w.shares[i], w.own[worker]
 	fresh := w.last[worker].number != w.product
 	w.last[worker].number = w.product
-	for i := range c.tiles {
-		t := &c.tiles[i]
+	for i := range c.few {
+		t := &c.few[i]
 		if fresh {
-			clear(own[t.few:][:c.kernel.AccLen(t.to-t.from, w.n)])
+			clear(own[t.acc:][:c.kernel.AccLen(t.to-t.from, w.n)])
 		}
-		c.kernel.Accumulate(own[t.few:], &c.blocks[s.block], t.from, t.to, &w.inputs[0], s.from, s.to, w.scratch[worker])
+		c.kernel.Accumulate(own[t.acc:], &c.blocks[s.block], t.from, t.to, &w.inputs[0], s.from, s.to, w.scratch[worker])
 	}
 }
 
 // sumsOf returns the sums of a tile and a batch, those of few vectors added up.
 func (w *channelWork) sumsOf(t *channelTile, batch, size, n int) []int32 {
 	if w.n > fewVectors {
-		return w.sums[batch*size+t.many:]
+		return w.sums[batch*size+t.acc:]
 	}
 	var all []int32
 	for i := range w.own {
 		if w.last[i].number != w.product {
 			continue
 		}
-		own := w.own[i][t.few:][:n]
+		own := w.own[i][t.acc:][:n]
 		if all == nil {
 			all = own
 			continue
@@ -418,7 +430,7 @@ func (w *channelWork) sumsOf(t *channelTile, batch, size, n int) []int32 {
 		}
 	}
 	if all == nil { // no channel is active
-		all = w.own[0][t.few:][:n]
+		all = w.own[0][t.acc:][:n]
 		clear(all)
 	}
 	return all
@@ -427,7 +439,8 @@ func (w *channelWork) sumsOf(t *channelTile, batch, size, n int) []int32 {
 // finishTile makes the results of some groups out of their sums.
 func (e *exec) finishTile(i, worker int) {
 	w, s, c := &e.channel, e.step, e.step.channels
-	batch, tile := i/len(c.tiles), &c.tiles[i%len(c.tiles)]
+	tiles := c.tiles(w.n)
+	batch, tile := i/len(tiles), &tiles[i%len(tiles)]
 	slot := s.Out[tile.at]
 	width := e.m.Plan.Slots[slot].Width
 	in := &w.inputs[batch]
