@@ -99,6 +99,7 @@ func (k *sdrTiles) scratch(groups, m int) int {
 type sdrChunk struct {
 	panel    [sdrEntries * 2 * SDRGroupBytes]byte
 	lines    [sdrEntries * SDRGroupBytes]byte // what was expanded
+	zero     byte                             // for that: the byte of weights that are 0
 	channels [sdrEntries]int32                // of the block
 	offsets  [sdrEntries]int                  // from the first weights of the tile, in bytes
 	next     [sdrEntries + 1]uintptr          // weights to be fetched, of the channels that come next
@@ -123,6 +124,11 @@ func (k *sdrTiles) accumulate(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput
 		}
 		if k.expand == nil {
 			c.fetch(b, g0, in, i+entries, 4*quads+1)
+		} else {
+			for e := range c.next {
+				c.next[e] = uintptr(unsafe.Pointer(&c.lines)) // is there already
+			}
+			c.zero = zeroByte(k.group, b.Table)
 		}
 		switch {
 		case k.many(in.M):
@@ -172,11 +178,7 @@ var lineOffsets = func() (o [sdrEntries]int) {
 // expandChunk expands a group of the chunk and fetches a part of the runs of the entries from
 // next on.
 func (k *sdrTiles) expandChunk(c *sdrChunk, b *SDRBlock, g0, g, groups, quads int, in *SDRInput, next int) {
-	k.expand(c.lines[:], b, c.channels[:4*quads], g0+g, zeroByte(k.group, b.Table))
-	lines := uintptr(unsafe.Pointer(&c.lines))
-	for e := range 4*quads + 1 {
-		c.next[e] = lines // is there already
-	}
+	k.expand(c.lines[:], b, c.channels[:4*quads], g0+g, c.zero)
 	for e := 4 * quads * g / groups; e < 4*quads*(g+1)/groups; e++ {
 		if next+e >= len(in.Index) {
 			return
