@@ -25,6 +25,8 @@ type job struct {
 	KV      cortex.KVType
 	Prompt  int // tokens
 	Gen     int
+
+	Speculate int // negative for plain decoding
 }
 
 // done is what it reports.
@@ -52,7 +54,8 @@ func runJob(ctx context.Context, args []string) error {
 }
 
 func (j *job) options() *cortex.Options {
-	return &cortex.Options{MemoryLimit: j.Limit, ContextLength: j.Context, BatchSize: j.Batch, Threads: j.Threads, KVType: j.KV}
+	return &cortex.Options{MemoryLimit: j.Limit, ContextLength: j.Context, BatchSize: j.Batch, Threads: j.Threads, KVType: j.KV,
+		Speculate: j.Speculate}
 }
 
 // run opens the model, reads a prompt of random tokens and generates after it.

@@ -18,7 +18,7 @@ type peerRun struct {
 	Gen  []float64 `json:"tg_tokens_per_second"`
 }
 
-// peer compares with llama.cpp under a limit. Its weights are mapped and left in the layout of the file: any other
+// peer compares plain decoding with that of llama.cpp under a limit. Its weights are mapped and left in the layout of the file: any other
 // setting needs more memory than the file, and is killed.
 func peer(ctx context.Context, args []string) error {
 	fs := flag.NewFlagSet("peer", flag.ContinueOnError)
@@ -66,7 +66,7 @@ func peer(ctx context.Context, args []string) error {
 		if err := dropCache(model); err != nil {
 			return err
 		}
-		d, o, err := job{Model: model, Limit: limit, Context: *length, Threads: *threads, Gen: *tokens}.start(ctx, limit)
+		d, o, err := job{Model: model, Limit: limit, Context: *length, Threads: *threads, Gen: *tokens, Speculate: -1}.start(ctx, limit)
 		if err = errors.Join(err, o.err); err != nil {
 			return err
 		}
