@@ -146,7 +146,6 @@ type entry struct {
 	matrices []format.Tensor // of a product; otherwise the tensor
 	kind     quant.Kind      // of a product
 	rows     format.Type     // otherwise
-	raised   bool            // the type is a better one than that asked for
 	lookup   bool            // a table of which rows are looked up
 }
 

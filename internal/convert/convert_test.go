@@ -141,7 +141,7 @@ func TestConvertTied(t *testing.T) {
 
 // The bytes depend neither on the threads nor on the memory.
 func TestConvertIsDeterministic(t *testing.T) {
-	src := small(t, func(c *testmodel.Config) { c.Dim, c.FF = 768, 2000 })
+	src := small(t, func(c *testmodel.Config) { c.Layers, c.Dim, c.FF, c.Vocab = 1, 576, 2000, 400 })
 	c, err := NewCalibration(src, 1<<30, 2)
 	require.NoError(t, err)
 	defer c.Close()
