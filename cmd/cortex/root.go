@@ -16,7 +16,7 @@ func newRoot() (root *cobra.Command, started *bool) {
 		Use:   "cortex",
 		Short: "Run large language models on the processor",
 		Long: `cortex runs large language models on ordinary processors, inside the memory it
-is given. It reads GGUF files. A small model that tells fairy tales is built in
+is given. It reads GGUF and .cortex files. A small model that tells fairy tales is built in
 and is used where no model is named.`,
 		Example: `  cortex run                                    # a story from the built-in model
   cortex run model.gguf "The capital of France is" -n 32
