@@ -36,7 +36,7 @@ func lower(bin int) float32 {
 	if bin == 0 {
 		return 0
 	}
-	return math.Float32frombits(uint32(bin-1) << mantissaShift)
+	return math.Float32frombits(max(1, uint32(bin-1)<<mantissaShift)) // more than zero
 }
 
 // Add counts the scores |x[j]|*norm[j] of one vector. Scores that are no finite
