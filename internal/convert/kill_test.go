@@ -20,12 +20,8 @@ const childPath = "CORTEX_TEST_CONVERT"
 
 func large(c *testmodel.Config) { c.Layers, c.Dim, c.FF = 2, 288, 768 }
 
-// TestChild is what TestKilled starts.
-func TestChild(t *testing.T) {
-	path := os.Getenv(childPath)
-	if path == "" {
-		t.Skip("is a part of TestKilled")
-	}
+// child converts in a process that is killed.
+func child(t *testing.T, path string) {
 	o := defaults
 	o.Job, o.Shards = "kill", 2
 	o.Progress = func(Progress) { time.Sleep(time.Millisecond) } // so that there is a time to be killed at
@@ -35,6 +31,10 @@ func TestChild(t *testing.T) {
 
 // A conversion that is killed at any moment, again and again, leaves nothing that opens, and ends with the same bytes.
 func TestKilled(t *testing.T) {
+	if path := os.Getenv(childPath); path != "" {
+		child(t, path)
+		return
+	}
 	o := defaults
 	o.Shards = 2
 	r, err := Convert(context.Background(), small(t, large), filepath.Join(t.TempDir(), "m.cortex"), o)
@@ -47,7 +47,7 @@ func TestKilled(t *testing.T) {
 	killed := 0
 	for tries := 0; ; tries++ {
 		require.Less(t, tries, 100, "it never ends")
-		cmd := exec.Command(os.Args[0], "-test.run=^TestChild$")
+		cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
 		cmd.Env = append(os.Environ(), childPath+"="+path)
 		require.NoError(t, cmd.Start())
 		patience := time.AfterFunc(time.Duration(10+rng.IntN(15*(tries+2)))*time.Millisecond, func() { _ = cmd.Process.Kill() })
