@@ -78,6 +78,10 @@ func TestCheckpointSurvivesKill(t *testing.T) {
 
 	checkpoint := filepath.Join(t.TempDir(), "checkpoint")
 	killed, resumed := 0, 0
+	patience := 20 * time.Millisecond // more after every kill
+	if testing.Short() {
+		patience = 200 * time.Millisecond
+	}
 	for {
 		if _, err := os.Stat(checkpoint); err == nil {
 			resumed++
@@ -87,7 +91,7 @@ func TestCheckpointSurvivesKill(t *testing.T) {
 		var out strings.Builder
 		cmd.Stdout = &out
 		require.NoError(t, cmd.Start())
-		timer := time.AfterFunc(time.Duration(20+rand.IntN(150)+20*killed)*time.Millisecond, func() { _ = cmd.Process.Kill() })
+		timer := time.AfterFunc(time.Duration(20+rand.IntN(150))*time.Millisecond+patience*time.Duration(killed), func() { _ = cmd.Process.Kill() })
 		err := cmd.Wait()
 		timer.Stop()
 		if err == nil {
