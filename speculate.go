@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/cortexsdr/cortex/internal/model"
@@ -259,6 +260,9 @@ func (d *drafter) begin(sampler *sample.Sampler) {
 // with the same random numbers as they will be drawn from the large one's logits, which makes equal
 // tokens likelier than taking the likeliest ones would.
 func (d *drafter) draft(ctx context.Context, s *Session, g *generation, n int) error {
+	if int(slices.Max(s.ids)) >= d.s.m.model.Vocab {
+		return nil // it has no embedding for one of the tokens
+	}
 	a := &s.ahead
 	d.s.setIDs(s.ids)
 	d.sampler.CopyState(g.sampler)

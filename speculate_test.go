@@ -18,6 +18,7 @@ import (
 	"github.com/cortexsdr/cortex"
 	"github.com/cortexsdr/cortex/examples/tales"
 	"github.com/cortexsdr/cortex/format"
+	"github.com/cortexsdr/cortex/format/gguf"
 	"github.com/cortexsdr/cortex/internal/testmodel"
 )
 
@@ -322,6 +323,65 @@ func TestDraftModel(t *testing.T) {
 }
 
 // Sessions that draft share the model, and the draft model.
+// writeFirst writes a model to a file, with the first tokens of its vocabulary only.
+func writeFirst(t *testing.T, m *testmodel.Model, tokens int64) string {
+	meta := m.Metadata()
+	for i, kv := range meta {
+		switch v := kv.Value.(type) {
+		case []string:
+			meta[i].Value = v[:min(tokens, int64(len(v)))]
+		case []float32:
+			meta[i].Value = v[:min(tokens, int64(len(v)))]
+		case []int32:
+			meta[i].Value = v[:min(tokens, int64(len(v)))]
+		}
+		if strings.HasSuffix(kv.Key, ".vocab_size") {
+			meta[i].Value = uint32(tokens)
+		}
+	}
+	tensors := m.Tensors()
+	for i, x := range tensors {
+		if x.Name == "token_embd.weight" || x.Name == "output.weight" {
+			tensors[i].Shape = []int64{x.Shape[0], tokens}
+			tensors[i].Size = tokens * x.RowBytes()
+		}
+	}
+	path := filepath.Join(t.TempDir(), "m.gguf")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	w, err := gguf.NewWriter(f, meta, tensors)
+	require.NoError(t, err)
+	for _, x := range w.Tensors() {
+		b := make([]byte, x.Size)
+		require.NoError(t, m.ReadRows(x, 0, int(x.Rows()), b))
+		_, err := w.Write(b)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	require.NoError(t, f.Close())
+	return path
+}
+
+// A draft model may lack the last tokens of the vocabulary. Where the text has one of them, it drafts nothing.
+func TestDraftModelWithFewerTokens(t *testing.T) {
+	m, err := testmodel.New(testmodel.Config{Layers: 1, Dim: 64, Heads: 1, FF: 64, Vocab: 1000, Tokenizer: testmodel.SPM, Type: format.F16})
+	require.NoError(t, err)
+	path, draft := writeFirst(t, m, 1000), writeFirst(t, m, 400)
+	generate := func(o cortex.Options) ([]int32, cortex.Stats) {
+		o.ContextLength, o.Threads = 256, 2
+		m, err := cortex.Open(path, &o)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, m.Close()) }()
+		_, ids := collect(t, newSession(t, m), "a", &cortex.GenerateOptions{MaxTokens: 60, IgnoreEnd: true, Sampling: &cortex.Sampling{Temperature: 1, Seed: 3}})
+		return ids, m.Stats()
+	}
+	want, _ := generate(cortex.Options{Speculate: -1})
+	require.GreaterOrEqual(t, slices.Max(want), int32(400))
+	got, st := generate(cortex.Options{Draft: draft})
+	require.Equal(t, want, got)
+	require.Positive(t, st.DraftedTokens)
+}
+
 func TestSessionsDraftTogether(t *testing.T) {
 	o := cortex.Options{ContextLength: 256, Threads: 2, Speculate: -1}
 	_, want := collect(t, newSession(t, openTales(t, &o)), refrain, greedy(60))
