@@ -35,8 +35,9 @@ func (p Plan) Forecast(prompt int) Forecast {
 	token := p.work(1, prompt)
 	f.Token, f.Disk, f.Compute = r.Time(token)
 	var passes []plan.Work
-	for done := 0; done < prompt; done += p.BatchSize {
-		w := p.work(min(p.BatchSize, prompt-done), done)
+	batch := max(1, p.BatchSize) // a zero Plan has none
+	for done := 0; done < prompt; done += batch {
+		w := p.work(min(batch, prompt-done), done)
 		if last := len(passes) - 1; last >= 0 && p.PromptReadsOnce { // one pass, layer by layer
 			passes[last].Tokens += w.Tokens
 			passes[last].KV += w.KV

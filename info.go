@@ -73,7 +73,7 @@ func (m *Model) describe() {
 		add(t.Type.String(), 1, t.Size, t.Rows()*t.Shape[0])
 	}
 	m.info.ByChannels = len(m.src.Products) > 0
-	m.info.Calibrated = m.info.ByChannels && m.src.Products[0].Thresholds != nil
+	m.info.Calibrated = m.info.ByChannels && len(m.src.Products[0].Thresholds) > 0
 	for _, p := range m.src.Products {
 		var values int64
 		for _, matrix := range p.Matrices {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/cortexsdr/cortex/format"
 	"github.com/cortexsdr/cortex/format/gguf"
 	"github.com/cortexsdr/cortex/internal/model"
 	"github.com/cortexsdr/cortex/internal/sparsity"
@@ -72,7 +73,7 @@ func (m *Model) setSparsity(o Options) error {
 	if len(m.src.Products) == 0 {
 		return fmt.Errorf("%w: Sparsity needs a model that is stored channel by channel, a .cortex file", ErrOptions)
 	}
-	calibrated := m.src.Products[0].Thresholds != nil
+	calibrated := len(m.src.Products[0].Thresholds) > 0
 	s := model.Sparsity{Level: level}
 	switch rule := o.SparsityRule; {
 	case rule == SparsityCalibrated && !calibrated:
@@ -119,6 +120,14 @@ func (m *Model) autoSparsity(loss float64) (float64, error) {
 	if len(levels) == 0 || len(levels) != len(ratios) {
 		return 0, fmt.Errorf("%w: SparsityAuto needs a calibrated model", ErrOptions)
 	}
+	last := 0.0
+	for i, level := range levels {
+		if !(level > last && level <= 1) || !(ratios[i] > 0) {
+			return 0, &format.Error{File: m.src.Name(), Key: KeySparsityLevels, Err: format.ErrFormat,
+				Detail: fmt.Sprintf("level %d, %v with a ratio of %v, is out of order or range", i, level, ratios[i])}
+		}
+		last = level
+	}
 	best, before := 0.0, 0.0 // the level, and the loss there
 	for i, level := range levels {
 		now := max(ratios[i]-1, before) // what is lost does not come back
@@ -126,7 +135,7 @@ func (m *Model) autoSparsity(loss float64) (float64, error) {
 			if now > before {
 				best += (level - best) * (loss - before) / (now - before)
 			}
-			return min(max(best, 0), MaxSparsity), nil
+			return min(best, MaxSparsity), nil
 		}
 		best, before = level, now
 	}
