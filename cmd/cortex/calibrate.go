@@ -69,6 +69,9 @@ func (f *calibrateFlags) run(cmd *cobra.Command, args []string) error {
 	if len(f.levels) == 0 || f.model.isBuiltin() || f.chunks == 0 || f.chunks < -1 {
 		return usagef("a .cortex file and at least one level and chunk are needed")
 	}
+	if f.model.context < 3 {
+		return usagef("-c must be at least 3")
+	}
 	if !f.input.given(cmd, args) {
 		return usagef("a text is needed: -f FILE")
 	}
@@ -91,8 +94,11 @@ func (f *calibrateFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	// The thresholds first: the perplexity is that of the file.
-	if err := container.Update(paths, nil, thresholds); err != nil {
+	// The thresholds first: the perplexity is that of the file. That of earlier ones does not hold any more.
+	update := func(levels, ratios []float64) error {
+		return container.Update(paths, []gguf.KV{{Key: cortex.KeySparsityLevels, Value: levels}, {Key: cortex.KeySparsityRatios, Value: ratios}}, thresholds)
+	}
+	if err := update([]float64{}, []float64{}); err != nil {
 		return err
 	}
 	dense, err := f.perplexity(cmd, scr, text[half:], "0")
@@ -109,8 +115,7 @@ func (f *calibrateFlags) run(cmd *cobra.Command, args []string) error {
 		l.PerplexityRatio = ppl / dense
 		tried, ratios = append(tried, l.Sparsity), append(ratios, l.PerplexityRatio)
 	}
-	err = container.Update(paths, []gguf.KV{{Key: cortex.KeySparsityLevels, Value: tried}, {Key: cortex.KeySparsityRatios, Value: ratios}}, thresholds)
-	if err != nil {
+	if err := update(tried, ratios); err != nil {
 		return err
 	}
 	if f.json {

@@ -55,6 +55,17 @@ func TestCalibrate(t *testing.T) {
 	require.Greater(t, levels[2].PerplexityRatio, 1.5, "nine of ten channels are missed")
 	cortexOK(t, "verify", model)
 
+	// A calibration that ends early leaves nothing of the one before.
+	short := filepath.Join(t.TempDir(), "short.txt")
+	require.NoError(t, os.WriteFile(short, []byte("Once upon a time there was a fox."), 0o666))
+	again := filepath.Join(t.TempDir(), "again.cortex")
+	data, err := os.ReadFile(model)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(again, data, 0o666))
+	cortexOK(t, "run", again, "-n", "1", "--sparsity", "auto")
+	require.Contains(t, cortexIn(t.Context(), "", "calibrate", again, "-f", short, "-c", "128").err, "one chunk takes 128")
+	require.Contains(t, cortexIn(t.Context(), "", "run", again, "-n", "1", "--sparsity", "auto").err, "calibrated model")
+
 	// The largest level within the bound, and none above.
 	loose, err := cortex.Open(model, &cortex.Options{Sparsity: cortex.SparsityAuto, MaxPerplexityLoss: 1000})
 	require.NoError(t, err)
@@ -124,6 +135,10 @@ func TestQuality(t *testing.T) {
 }
 
 func TestCalibrateErrors(t *testing.T) {
+	for _, c := range []string{"0", "2"} {
+		require.Equal(t, exitUsage, cortexIn(t.Context(), "", "quality", "tales", "-f", "none.txt", "-c", c).status)
+		require.Equal(t, exitUsage, cortexIn(t.Context(), "", "calibrate", "m.cortex", "-p", "text", "-c", c).status)
+	}
 	for _, args := range [][]string{
 		{"calibrate"}, {"calibrate", "tales", "-p", "text"}, {"calibrate", "m.cortex"}, {"calibrate", "none.cortex", "-p", "text"},
 		{"calibrate", "m.cortex", "-p", "text", "--levels", "0.5,0.4"}, {"calibrate", "m.cortex", "-p", "text", "--levels", "1"},

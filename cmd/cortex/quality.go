@@ -75,6 +75,9 @@ func (f *qualityFlags) run(cmd *cobra.Command, files []string) (err error) {
 	if len(files) == 0 || f.input.file == "" {
 		return usagef("at least one model and -f FILE are needed")
 	}
+	if f.model.context < 3 {
+		return usagef("-c must be at least 3")
+	}
 	if f.chunks == 0 || f.chunks < -1 || f.tokens < 0 {
 		return usagef("--chunks is a number from 1, or -1; -n is at least 0")
 	}

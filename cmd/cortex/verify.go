@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -78,7 +77,7 @@ func (f *verifyFlags) run(cmd *cobra.Command, path string) error {
 		})
 	}
 	faults, err := splitFaults(err)
-	if err != nil {
+	if err != nil && len(faults) == 0 {
 		return err
 	}
 	for _, e := range faults {
@@ -92,6 +91,9 @@ func (f *verifyFlags) run(cmd *cobra.Command, path string) error {
 			return err
 		}
 	}
+	if err != nil { // it ended early
+		return fmt.Errorf("%s: %d faults, then: %w", path, len(faults), err)
+	}
 	if len(faults) > 0 {
 		return fmt.Errorf("%s: %d faults", path, len(faults))
 	}
@@ -101,8 +103,7 @@ func (f *verifyFlags) run(cmd *cobra.Command, path string) error {
 	return nil
 }
 
-// splitFaults returns the faults of a model among joined errors, or, if there is another error, or none of them tells of
-// damage, that.
+// splitFaults returns the faults of a model among joined errors, and the error that is none: Verify ended with it.
 func splitFaults(err error) (faults []*format.Error, other error) {
 	list := []error{err}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
@@ -110,13 +111,11 @@ func splitFaults(err error) (faults []*format.Error, other error) {
 	}
 	for _, e := range list {
 		var fault *format.Error
-		switch {
-		case e == nil:
-		case errors.As(e, &fault) && errors.Is(e, format.ErrChecksum):
+		if errors.As(e, &fault) && errors.Is(e, format.ErrChecksum) {
 			faults = append(faults, fault)
-		case errors.Is(e, context.Canceled) || len(list) == 1:
-			return nil, e
+		} else {
+			other = errors.Join(other, e)
 		}
 	}
-	return faults, nil
+	return faults, other
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -71,4 +72,17 @@ func TestVerify(t *testing.T) {
 	require.Equal(t, exitInterrupted, cortexIn(ctx, "", "verify", paths[0], "--dirs", filepath.Dir(other)).status)
 	require.Equal(t, exitUsage, cortexIn(context.Background(), "", "verify").status)
 	require.Contains(t, cortexIn(context.Background(), "", "verify", shared(t, "models", "tales", "tales-q8_0.gguf")).err, "not a cortex file")
+}
+
+// What ends a verification early is told beside the faults that were found before.
+func TestSplitFaults(t *testing.T) {
+	fault := &format.Error{File: "m.cortex", Err: format.ErrChecksum}
+	for _, other := range []error{nil, os.ErrPermission, context.Canceled} {
+		faults, err := splitFaults(errors.Join(fault, other))
+		require.Equal(t, []*format.Error{fault}, faults)
+		require.ErrorIs(t, err, other)
+		faults, err = splitFaults(other)
+		require.Empty(t, faults)
+		require.ErrorIs(t, err, other)
+	}
 }
