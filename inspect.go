@@ -50,6 +50,9 @@ func Measure(path string, o *Options) (Info, Plan, error) {
 		return Info{}, Plan{}, fileError("measure", path, err)
 	}
 	m, err := measure(src, o)
+	if m != nil {
+		err = errors.Join(err, m.Close())
+	}
 	if err = errors.Join(err, src.Close()); err != nil {
 		return Info{}, Plan{}, fileError("measure", path, err)
 	}
@@ -59,25 +62,24 @@ func Measure(path string, o *Options) (Info, Plan, error) {
 // sampleBytes is how many bytes of weights are measured with: more than caches hold.
 const sampleBytes = 192 << 20
 
-// measure opens the model with a sample of the weights in memory, as if it were streamed in any case.
+// measure opens the model with a sample of the weights in memory, as if it were streamed in any case. The caller
+// closes what it returns, also with an error.
 func measure(src *loader.Source, opt *Options) (*Model, error) {
 	m, o, err := prepare(src, opt)
 	if err != nil {
 		return nil, err
 	}
 	room := m.plan.MemoryLimit - m.plan.Total() + m.plan.weightBytes()
-	m.model, err = model.New(src, model.Options{Vocab: m.tok.VocabSize(), Batch: m.plan.BatchSize, StreamBlock: model.DefaultStreamBlock})
+	sampled, err := model.New(src, model.Options{Vocab: m.tok.VocabSize(), Batch: m.plan.BatchSize, StreamBlock: model.DefaultStreamBlock})
 	if err != nil {
-		return nil, err
+		return m, err
 	}
+	m.model = sampled
 	if room < m.model.Layout.Weights {
 		return m, nil // a small model that fits, and would not have room for a ring
 	}
 	m.model.Stream(min(room, m.model.Layout.Fair+sampleBytes), ringBytes, m.plan.ContextLength)
-	if err := m.start(o.Threads, nil); err != nil {
-		return nil, err
-	}
-	return m, m.Close()
+	return m, m.start(o.Threads, nil)
 }
 
 // reserveShare is the share of the free memory that is left to the rest of the
