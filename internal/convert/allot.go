@@ -143,16 +143,6 @@ func (c *conversion) measureRows(e *entry, typ format.Type) (float64, error) {
 	return cost / signal, nil
 }
 
-// outputEntry returns the index of the product that gives the logits.
-func (c *conversion) outputEntry() int {
-	for i := len(c.entries) - 1; i >= 0; i-- {
-		if c.entries[i].product {
-			return i
-		}
-	}
-	return -1
-}
-
 // measure returns the divergence that a product causes in its type.
 func (c *conversion) measure(i int) (float64, error) {
 	e := &c.entries[i]
@@ -177,7 +167,7 @@ func (c *conversion) measure(i int) (float64, error) {
 	switch m := c.o.Calibration.of(e.matrices[0].Name, e.channels()); {
 	case signal == 0:
 		return 0, nil
-	case i == c.outputEntry() && m != nil:
+	case e.output && m != nil:
 		// Logits with errors of variance v diverge by about v/2.
 		return cost / float64(m.Tokens) / float64(e.weights()/int64(e.channels())) / 2, nil
 	}

@@ -147,6 +147,7 @@ type entry struct {
 	kind     quant.Kind      // of a product
 	rows     format.Type     // otherwise
 	lookup   bool            // a table of which rows are looked up
+	output   bool            // the product that gives the logits, if it is no tied embedding
 }
 
 func (e *entry) names() (names []string) {
@@ -226,7 +227,7 @@ func (c *conversion) addEntries() error {
 		case len(s.W) > 0:
 			e.product, e.kind = true, c.o.Kind
 			if s.Layer == p.Layers {
-				e.kind = c.o.Output
+				e.kind, e.output = c.o.Output, true
 			}
 			add(e)
 		}

@@ -139,6 +139,25 @@ func TestConvertTied(t *testing.T) {
 	require.Equal(t, 1, rows)
 }
 
+// The product of the last layer is not taken for the one that gives the logits, which a tied model does not have.
+func TestOutputEntry(t *testing.T) {
+	for _, tied := range []bool{false, true} {
+		c, err := newConversion(context.Background(), small(t, func(c *testmodel.Config) { c.Tied = tied }), defaults)
+		require.NoError(t, err)
+		var outputs []string
+		for _, e := range c.entries {
+			if e.output {
+				outputs = append(outputs, e.names()...)
+			}
+		}
+		if tied {
+			require.Empty(t, outputs)
+		} else {
+			require.Equal(t, []string{"output.weight"}, outputs)
+		}
+	}
+}
+
 // The bytes depend neither on the threads nor on the memory.
 func TestConvertIsDeterministic(t *testing.T) {
 	src := small(t, func(c *testmodel.Config) { c.Layers, c.Dim, c.FF, c.Vocab = 1, 576, 2000, 400 })
