@@ -176,6 +176,7 @@ type Disk struct {
 	BytesPerSecond float64 // of direct reads as streaming does them, while the model was opened
 	Request        int64   // most bytes of a request
 	Readers        int     // requests in flight
+	Gap            int64   // bytes between active channels that are read sooner than another request; 0 if none are left out
 }
 
 // Total returns the bytes of all parts of the layout.

@@ -21,6 +21,7 @@ type StreamLayout struct {
 	SlotBytes   int64
 	RowBytes    int64 // memory for a row of a table
 	PassBytes   int64 // read from the file for one walk along the order, rows of tables not counted
+	Gap         int64 // that of [Disk]; 0 has it measured
 	Held        bool  // the ring has room for what is not pinned of each run of Prompt
 }
 

@@ -12,6 +12,7 @@ type Disk struct {
 	BytesPerSecond float64 // of reads as they fill the ring; 0 if nothing was read
 	Request        int64   // bytes of a request, at most
 	Readers        int     // requests in flight
+	Gap            int64   // between runs of channels, bytes that are read sooner than another request; 0 if there are no runs
 }
 
 // Disk returns what Warm has found out.
@@ -107,7 +108,17 @@ func (s *Stream) Warm(progress func(done, total int64)) error {
 	_, size, _ := sizes(s.order)
 	s.reading = best.reading
 	s.disk = Disk{BytesPerSecond: best.rate(), Request: best.request(size), Readers: best.readers}
-	for range min(best.readers, len(s.slots)*best.requests) {
+	s.depth = best.readers
+	readers := min(best.readers, len(s.slots)*best.requests)
+	if slices.ContainsFunc(s.cycle, func(i int) bool { return s.order[i].Runs.Bytes > 0 }) {
+		readers = max(readers, runReaders)
+		if s.disk.Gap = s.layout.Gap; s.disk.Gap == 0 {
+			if s.disk.Gap, err = s.measureGap(best.rate()); err != nil {
+				return err
+			}
+		}
+	}
+	for range readers {
 		s.readers.Go(s.readAhead)
 	}
 	return nil

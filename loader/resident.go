@@ -23,6 +23,7 @@ type Extent struct {
 	// are read to be streamed, and not where they are mapped.
 	Checked bool
 	CRC     uint32
+	Runs    Runs // of a block of a product
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

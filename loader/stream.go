@@ -48,10 +48,11 @@ type Stream struct {
 	ready  sync.Cond     // a read has ended
 	slots  []slot        // read n goes to slot n % len(slots)
 	pos    int           // index in cycle of the next block that is read
+	rest   []request     // of the block that is being read, those that have not been made
+	depth  int           // most requests in flight
 	asked  repeat        // by the last call of Repeat
 	todo   repeat        // of the walk that is being read
 	next   int           // the number of the next read
-	at     int64         // where in its span the next request begins
 	taken  int           // of the next one that is acquired
 	freed  int           // of the next one that is released
 	busy   int           // requests in flight
@@ -59,6 +60,10 @@ type Stream struct {
 	worked time.Duration // time with requests in flight, before since
 	paused bool          // no read is to begin
 	closed bool
+
+	selective bool // blocks that have runs wait for their selection
+	sel       selection
+	requests  []request // memory for rest
 }
 
 // repeat says how often the blocks from an index in cycle on are read.
@@ -68,6 +73,8 @@ type slot struct {
 	mem   []byte
 	block int   // what it is for, where its read has begun
 	left  int64 // bytes of it that have not been read
+	whole bool  // all of it is read, or
+	by    int   // the channels of the selection of this number
 	done  bool  // it has been read, or
 	err   error // that failed
 }
@@ -167,8 +174,9 @@ func (s *Stream) Repeat(from, times int) {
 		s.asked.times = 1 // they are all pinned
 	}
 	switch {
-	case s.pos == s.asked.from && s.at == 0 && times == 0:
+	case s.pos == s.asked.from && len(s.rest) == 0 && times == 0:
 		s.pos, s.todo = 0, repeat{len(s.cycle), 1}
+		s.room.Broadcast()
 	case s.pos <= s.asked.from:
 		s.todo = s.asked
 	} // otherwise the ring is ahead of that, and Acquire sets it right
@@ -183,10 +191,36 @@ func (s *Stream) step() {
 	if s.pos < len(s.cycle) {
 		return
 	}
+	s.sel.passed = true
 	if s.todo.times--; s.todo.times > 0 {
 		s.pos = s.todo.from
 	} else {
 		s.pos, s.todo = 0, repeat{len(s.cycle), 1}
+	}
+}
+
+// readable reports whether there is something to read, and room for it.
+func (s *Stream) readable() bool {
+	return !s.paused && s.next != s.freed+len(s.slots) && (len(s.rest) > 0 || s.selected(s.cycle[s.pos]))
+}
+
+// begin starts reading the next block.
+func (s *Stream) begin() {
+	slot := s.slot(s.next)
+	slot.block = s.cycle[s.pos]
+	e := s.order[slot.block]
+	_, span := e.span()
+	s.requests, slot.whole = e.requests(s.requests[:0], !s.selective || s.sel.all, s.sel.index, s.disk.Gap, s.reading.request(span))
+	s.rest = s.requests
+	slot.by, slot.left, s.depth = s.sel.number, 0, s.reading.readers
+	for _, r := range s.rest {
+		slot.left += r.size
+	}
+	if !slot.whole {
+		s.depth = max(s.depth, runReaders)
+	}
+	if len(s.rest) > 1 {
+		s.room.Broadcast()
 	}
 }
 
@@ -195,22 +229,18 @@ func (s *Stream) readAhead() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
-		for !s.closed && (s.paused || s.next == s.freed+len(s.slots)) {
+		for !s.closed && (s.busy >= s.depth || !s.readable()) {
 			s.room.Wait()
 		}
 		if s.closed {
 			return
 		}
-		slot := s.slot(s.next)
-		slot.block = s.cycle[s.pos]
-		e := s.order[slot.block]
-		_, span := e.span()
-		if s.at == 0 {
-			slot.left = span
+		if len(s.rest) == 0 {
+			s.begin()
 		}
-		at, size := s.at, min(s.reading.request(span), span-s.at)
-		if s.at += size; s.at == span {
-			s.at = 0
+		slot := s.slot(s.next)
+		e, r := s.order[slot.block], s.rest[0]
+		if s.rest = s.rest[1:]; len(s.rest) == 0 {
 			s.next++
 			s.step()
 		}
@@ -218,12 +248,12 @@ func (s *Stream) readAhead() {
 			s.since = time.Now()
 		}
 		s.mu.Unlock()
-		err := s.readPiece(e, slot.mem, at, size)
-		s.blockBytes.Add(size)
+		err := s.readPiece(e, slot.mem, r.at, r.size)
+		s.blockBytes.Add(r.size)
 		s.mu.Lock()
-		slot.left -= size
+		slot.left -= r.size
 		slot.err = cmp.Or(slot.err, err)
-		if slot.left == 0 && slot.err == nil && e.Checked {
+		if slot.left == 0 && slot.err == nil && e.Checked && slot.whole {
 			s.mu.Unlock()
 			err = s.src.Check(e, e.of(slot.mem))
 			s.mu.Lock()
@@ -233,12 +263,15 @@ func (s *Stream) readAhead() {
 			s.worked += time.Since(s.since)
 		}
 		slot.done = slot.left == 0
-		s.ready.Broadcast()
+		if slot.done || s.busy == 0 {
+			s.ready.Broadcast()
+		}
 	}
 }
 
 // Acquire returns the bytes of block i of the order, which is no table. They are
-// valid until Release(i) and must not be written to. Blocks may be held
+// valid until Release(i) and must not be written to; see [Stream.Select] for which of
+// them are read. Blocks may be held
 // together, as many as the ring has slots, if they are released in the order in
 // which they were acquired.
 //
@@ -258,7 +291,10 @@ func (s *Stream) Acquire(i int) ([]byte, error) {
 	case s.place[i] < 0:
 		panic("loader: a table is looked up, not acquired")
 	}
-	if s.paused || s.comes() != i {
+	if !s.selected(i) {
+		s.choose(i, i+1, nil)
+	}
+	if s.paused || s.comes() != i || s.stale() {
 		s.seek(i)
 	}
 	slot := s.slot(s.taken)
@@ -284,13 +320,22 @@ func (s *Stream) comes() int {
 	return s.cycle[s.pos]
 }
 
+// stale reports whether the next block is being read, or has been, for channels that
+// are not those that are wanted now.
+func (s *Stream) stale() bool {
+	begun := s.taken < s.next || len(s.rest) > 0
+	slot := s.slot(s.taken)
+	return begun && !slot.whole && slot.by != s.sel.number
+}
+
 // seek has the ring filled anew, from block i on.
 func (s *Stream) seek(i int) {
 	s.paused = true
 	for s.busy > 0 {
 		s.ready.Wait()
 	}
-	s.pos, s.next, s.at, s.taken, s.freed, s.todo = s.place[i], 0, 0, 0, 0, s.asked
+	s.pos, s.next, s.taken, s.freed, s.todo = s.place[i], 0, 0, 0, s.asked
+	s.rest, s.sel.passed = nil, false
 	for j := range s.slots {
 		s.slots[j].done, s.slots[j].err = false, nil
 	}
@@ -357,7 +402,7 @@ func (s *Stream) BytesRead() (blocks, rows int64) { return s.blockBytes.Load(), 
 func (s *Stream) Settle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for !s.closed && (s.busy > 0 || len(s.cycle) > 0 && !s.paused && s.next < s.freed+len(s.slots)) {
+	for !s.closed && (s.busy > 0 || s.readable()) {
 		s.ready.Wait()
 	}
 }
@@ -371,7 +416,7 @@ func (s *Stream) Peek(i int) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for n := s.taken; n < s.next; n++ {
-		if slot := s.slot(n); slot.block == i && slot.done && slot.err == nil {
+		if slot := s.slot(n); slot.block == i && slot.whole && slot.done && slot.err == nil {
 			return s.order[i].of(slot.mem)
 		}
 	}

@@ -281,6 +281,7 @@ func (e *exec) multiplyChannels(s *step) error {
 		if w.n > fewVectors {
 			clear(w.sums[:batches*e.channelSizes.sums])
 		}
+		e.selectChannels(s.channels)
 		if err := e.multiplyBlocks(s.channels); err != nil {
 			return err
 		}
@@ -289,6 +290,19 @@ func (e *exec) multiplyChannels(s *step) error {
 		}
 	}
 	return nil
+}
+
+// selectChannels tells a loader which channels are active. Blocks that stay for tokens that are still to come
+// are read as a whole, and those for many tokens: hardly a channel is active for none of them.
+func (e *exec) selectChannels(c *channels) {
+	if !e.sparse || e.m.stream == nil {
+		return
+	}
+	var index []int32
+	if !e.held && e.n <= channelVectors {
+		index = e.channel.inputs[0].Index
+	}
+	e.m.stream.Select(c.Block, c.Block+len(c.blocks), index)
 }
 
 // multiplyBlocks adds up the products of all blocks: together where they are

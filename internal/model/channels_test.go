@@ -231,9 +231,82 @@ func TestChannelsAreTheSame(t *testing.T) {
 			block:   1,
 			more:    rapid.Int64Range(0, 1<<20).Draw(t, "more memory"),
 			ring:    rapid.Int64Range(0, 256<<10).Draw(t, "ring"),
+			gap:     rapid.Int64Range(0, 16<<10).Draw(t, "gap"), // 0 is measured
 		})
 		defer end()
 		i := rapid.IntRange(0, len(sparsities)-1).Draw(t, "sparsity")
 		require.Equal(t, f.want[i], run(t, m, f.ids, sparsities[i]))
+		// Another one follows, whose active channels are not those that the ring may hold.
+		i = rapid.IntRange(0, len(sparsities)-1).Draw(t, "sparsity")
+		stop(t, m, f.ids, rapid.IntRange(0, 40).Draw(t, "step"))
+		require.Equal(t, f.want[i], run(t, m, f.ids, sparsities[i]))
 	})
+}
+
+// stop runs a pass that is cancelled before the product of a step.
+func stop(t require.TestingT, m *Model, ids []int32, step int) {
+	kv, err := m.NewKV(len(ids), KVF16)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, kv.Close()) }()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	err = m.Forward(ctx, kv, &Pass{IDs: ids[:1], Want: 1, Sparse: true, Each: func(int, []float32) error { return nil },
+		Observe: func(at int, _ []float32) {
+			if at >= step {
+				cancel()
+			}
+		}})
+	if err != nil {
+		require.ErrorIs(t, err, context.Canceled)
+	}
+}
+
+// The more channels are left out, the less is read, and nothing is read twice; what a
+// token takes allocates nothing.
+func TestSparseStreamReadsRuns(t *testing.T) {
+	c := testmodel.Config{Name: "wide", Layers: 2, Dim: 512, Heads: 4, KVHeads: 2, FF: 4096, Vocab: 9000}
+	path, _ := writeChannels(t, c, container.SDR8, 64, 1)
+	m, end := startStream(t, path, streaming{threads: 2, batch: 8, block: 1, more: 100 << 10, ring: 1 << 20, gap: 1})
+	defer end()
+	require.Positive(t, m.layout.PinnedBytes)
+	perToken := func(level float64) (bytes int64) {
+		m.SetSparsity(Sparsity{Level: level})
+		kv := newKV(t, m, 64, KVF16)
+		p := &Pass{IDs: []int32{7}, Want: 1, Sparse: true, Each: func(int, []float32) error { return nil }}
+		pass := func() { require.NoError(t, m.Forward(context.Background(), kv, p)) }
+		pass()
+		before, _ := m.settled()
+		const passes = 4
+		for range passes {
+			pass()
+		}
+		after, _ := m.settled()
+		return (after - before) / passes
+	}
+	dense := perToken(0)
+	require.Equal(t, m.layout.PassBytes, dense)
+	last := dense
+	for _, level := range []float64{0.25, 0.5, 0.75, 0.95} {
+		bytes := perToken(level)
+		require.Less(t, bytes, last, "sparsity %v", level)
+		require.InEpsilon(t, m.layout.SparseBytes(m.order, 1-level, 1), bytes, 0.25, "sparsity %v", level)
+		last = bytes
+	}
+	require.Less(t, last, dense/5)
+	require.Equal(t, dense, perToken(0))
+}
+
+func TestSparseStreamedDecodeDoesNotAllocate(t *testing.T) {
+	c := channelModels()[0]
+	path, _ := writeChannels(t, c, container.SDR4, 50, 1)
+	m, end := startStream(t, path, streaming{threads: 2, batch: 8, block: 1, ring: 64 << 10, gap: 1})
+	defer end()
+	m.SetSparsity(Sparsity{Level: 0.5})
+	kv := newKV(t, m, 512, KVF16)
+	p := &Pass{IDs: []int32{5}, Want: 1, Sparse: true, Each: func(int, []float32) error { return nil }}
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		if err := m.Forward(context.Background(), kv, p); err != nil {
+			t.Fatal(err)
+		}
+	}))
 }

@@ -142,6 +142,9 @@ func (e *exec) begin(ctx context.Context, kv *KV, p *Pass, from, to, pos int) {
 	e.ctx, e.kv, e.ids, e.pos, e.n = ctx, kv, p.IDs[from:to], pos, to-from
 	e.observe = p.Observe
 	e.sparse = p.Sparse && e.sparsity.Level > 0
+	if e.m.stream != nil {
+		e.m.stream.Selective(e.sparse)
+	}
 	e.many = tilingFor(len(p.IDs)) // of the whole pass, so that batches do not change the result
 }
 

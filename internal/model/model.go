@@ -126,6 +126,7 @@ func New(src *loader.Source, o Options) (*Model, error) {
 		}
 	}
 	if m.streamed {
+		m.markRuns()
 		m.Layout.Weights, m.Layout.Fair = loader.LeastStream(m.order), loader.FairStream(m.order)
 		for _, s := range slices.Backward(p.Steps) {
 			switch {
@@ -150,6 +151,24 @@ func New(src *loader.Source, o Options) (*Model, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// markRuns says of the blocks of products where their channels lie, but for packed ones, whose channels are
+// not all of a size.
+func (m *Model) markRuns() {
+	for _, s := range m.Plan.Steps {
+		if s.C == nil {
+			continue
+		}
+		p := &m.src.Products[s.C.Index]
+		for i, piece := range p.Pieces {
+			if !p.Packed(i) {
+				l := p.Layout(i)
+				m.order[s.C.Block+i].Runs = loader.Runs{Values: l.Values, Bytes: int64(l.Groups) * kernels.SDRGroupBytes,
+					First: piece.First, Count: piece.Channels}
+			}
+		}
+	}
 }
 
 // Stream divides memory, at least Layout.Weights, between weights that stay and

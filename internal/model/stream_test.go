@@ -21,6 +21,7 @@ import (
 type streaming struct {
 	threads, batch    int
 	block, more, ring int64
+	gap               int64 // see loader.StreamLayout
 }
 
 // startStream returns a started model of the file that is streamed, and a
@@ -35,6 +36,7 @@ func startStream(t require.TestingT, path string, o streaming) (m *Model, end fu
 	memory := m.Layout.Weights + o.more
 	l := m.Stream(memory, o.ring, 64)
 	require.LessOrEqual(t, l.Bytes(), memory)
+	m.layout.Gap = o.gap
 	pool := workers.New(o.threads, m.Ahead)
 	require.NoError(t, m.Start(pool, nil))
 	return m, func() {

@@ -1,0 +1,190 @@
+package loader
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Runs says where the channels of a block of a product lie in it, each of which can be
+// read without the others.
+type Runs struct {
+	Values       int64 // where the first run begins; what lies before it is always read
+	Bytes        int64 // of a run, which follow each other; 0 if the block is read as a whole
+	First, Count int   // the channel of the first run, and how many there are
+}
+
+// selection is the channels of a product that are read.
+type selection struct {
+	number   int     // of the selections so far
+	from, to int     // blocks of the product
+	index    []int32 // channels, ascending, or
+	all      bool    // of them
+	passed   bool    // the ring has begun with the next walk
+}
+
+// Selective says whether blocks that have runs are read only when [Stream.Select] has
+// said which of them, from the next Acquire on. Otherwise they are read as a whole.
+func (s *Stream) Selective(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.selective == on {
+		return
+	}
+	s.selective = on
+	s.sel.number++
+	s.sel.from, s.sel.to = 0, 0
+	s.room.Broadcast()
+}
+
+// Select says which channels are used of the blocks from block from up to to
+// (exclusive), which are a product, when they are acquired next: those of index, ascending, or all of
+// them if that is nil. The bytes of other channels are undefined then. It must be
+// called before the first of them is acquired; a block of a product that is
+// acquired without is read as a whole.
+func (s *Stream) Select(from, to int, index []int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.selective {
+		s.choose(from, to, index)
+	}
+}
+
+func (s *Stream) choose(from, to int, index []int32) {
+	s.sel.number++
+	s.sel.from, s.sel.to, s.sel.passed = from, to, false
+	s.sel.index, s.sel.all = append(s.sel.index[:0], index...), index == nil
+	s.room.Broadcast()
+}
+
+// selected reports whether it is known what is to be read of block i.
+func (s *Stream) selected(i int) bool {
+	return !s.selective || s.order[i].Runs.Bytes == 0 || !s.sel.passed && s.sel.from <= i && i < s.sel.to
+}
+
+// request is some bytes of the span of a block.
+type request struct{ at, size int64 }
+
+// requests appends to list what is to be read of a block for the channels of index, or for all of
+// them: in requests of at most most bytes, of which two are made one where there are
+// at most gap bytes between them. whole reports whether that is all bytes.
+func (e Extent) requests(list []request, all bool, index []int32, gap, most int64) (_ []request, whole bool) {
+	from, span := e.span()
+	add := func(at, end int64) {
+		for ; at < end; at += most {
+			list = append(list, request{at, min(most, end-at)})
+		}
+	}
+	r := e.Runs
+	if all || r.Bytes == 0 {
+		add(0, span)
+		return list, true
+	}
+	first := e.Offset - from + r.Values
+	begin, end := int64(0), alignUp(first)
+	i, _ := slices.BinarySearch(index, int32(r.First))
+	for _, j := range index[i:] {
+		if int(j) >= r.First+r.Count {
+			break
+		}
+		at := first + int64(int(j)-r.First)*r.Bytes
+		if from := at &^ (directAlign - 1); from-end > gap {
+			add(begin, end)
+			begin = from
+		}
+		end = max(end, min(span, alignUp(at+r.Bytes)))
+	}
+	add(begin, end)
+	return list, begin == 0 && end == span
+}
+
+// share returns what share of a block is read about, if a share of its channels is active, none of them more
+// often than others.
+func (e Extent) share(active float64, gap int64) float64 {
+	r := e.Runs
+	if r.Bytes == 0 || active >= 1 {
+		return 1
+	}
+	// Of the gaps between active channels, those of k others have the share active * (1-active)^k. They are
+	// read through if they are short enough.
+	read, p := active, active*active
+	for k := int64(1); k <= int64(r.Count) && k*r.Bytes <= gap; k++ {
+		p *= 1 - active
+		read += float64(k) * p
+	}
+	values := float64(r.Bytes) * float64(r.Count)
+	return (float64(e.Size) - values + values*min(1, read)) / float64(e.Size)
+}
+
+// SparseBytes returns how many bytes are read about for a walk along the order in
+// which this share of the channels is active, where gaps of so many bytes are read through.
+func (l *StreamLayout) SparseBytes(order []Extent, active float64, gap int64) int64 {
+	var n float64
+	for i, e := range order {
+		if e.Row == 0 && !l.Pinned[i] {
+			_, span := e.span()
+			n += float64(span) * e.share(active, gap)
+		}
+	}
+	return int64(n)
+}
+
+const (
+	// runReaders is how many requests are in flight where they are small.
+	runReaders = 16
+	// costTime is how long requests of each of costSizes are timed.
+	costTime = 30 * time.Millisecond
+)
+
+var costSizes = []int64{4 << 10, 16 << 10, 64 << 10}
+
+// measureGap finds out how many bytes the disk reads, at the rate that Warm has
+// found, in the time that one request more takes: the median of what requests of several
+// small sizes show, at random places, as many at once as there are when runs are read.
+func (s *Stream) measureGap(rate float64) (gap int64, err error) {
+	var gaps []int64
+	for _, size := range costSizes {
+		if size > s.layout.SlotBytes {
+			break
+		}
+		perSecond, err := s.timeRequests(size)
+		if err != nil {
+			return 0, err
+		}
+		gaps = append(gaps, max(0, int64(rate/perSecond)-size))
+	}
+	slices.Sort(gaps)
+	return gaps[len(gaps)/2], nil
+}
+
+// timeRequests returns how many requests of so many bytes the disk answers in a second.
+func (s *Stream) timeRequests(size int64) (perSecond float64, err error) {
+	each := int(s.layout.SlotBytes / size) // that have a place of their own in a slot
+	var done atomic.Int64
+	readers := min(runReaders, each*len(s.slots))
+	errs := make([]error, readers)
+	var wait sync.WaitGroup
+	start := time.Now()
+	for k := range readers {
+		mem := s.slots[k/each].mem[int64(k%each)*size:][:size]
+		random := rand.New(rand.NewPCG(uint64(size), uint64(k))) //nolint:gosec // places on a disk
+		wait.Go(func() {
+			for n := 0; n == 0 || time.Since(start) < costTime; n++ {
+				e := s.order[s.cycle[random.IntN(len(s.cycle))]]
+				from, span := e.span()
+				from += random.Int64N(max(0, span-size)/directAlign+1) * directAlign
+				need := min(size, e.Offset+e.Size-from)
+				if at, err := s.files[e.Part].read(mem, from, int(need)); err != nil {
+					errs[k] = s.src.errorAt(e.Part, max(e.Offset, from+int64(at)), err)
+					return
+				}
+				done.Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	return float64(done.Load()) / time.Since(start).Seconds(), cmp.Or(errs...)
+}
