@@ -60,10 +60,13 @@ func (s *Stream) choose(from, to int, index []int32) {
 	s.room.Broadcast()
 }
 
-// selected reports whether it is known what is to be read of block i.
-func (s *Stream) selected(i int) bool {
-	return !s.selective || s.order[i].Runs.Bytes == 0 || !s.sel.passed && s.sel.from <= i && i < s.sel.to
-}
+// awaits reports whether block i is not to be read before its selection is known.
+func (s *Stream) awaits(i int) bool { return s.selective && s.order[i].Runs.Bytes > 0 }
+
+func (l *selection) covers(i int) bool { return l.from <= i && i < l.to }
+
+// known reports whether the ring may go on with block i.
+func (s *Stream) known(i int) bool { return !s.awaits(i) || s.sel.covers(i) && !s.sel.passed }
 
 // request is some bytes of the span of a block.
 type request struct{ at, size int64 }
@@ -108,13 +111,20 @@ func (e Extent) share(active float64, gap int64) float64 {
 	if r.Bytes == 0 || active >= 1 {
 		return 1
 	}
+	pages := int64(0) // what whole pages add to a request
+	if r.Bytes%directAlign != 0 {
+		pages = directAlign - r.Bytes%directAlign&-(r.Bytes%directAlign)
+	}
 	// Of the gaps between active channels, those of k others have the share active * (1-active)^k. They are
 	// read through if they are short enough.
 	read, p := active, active*active
-	for k := int64(1); k <= int64(r.Count) && k*r.Bytes <= gap; k++ {
-		p *= 1 - active
+	left := active // gaps that are not
+	for k := int64(0); k <= int64(r.Count) && k*r.Bytes-pages <= gap; k++ {
 		read += float64(k) * p
+		left -= p
+		p *= 1 - active
 	}
+	read += left * float64(pages) / float64(r.Bytes)
 	values := float64(r.Bytes) * float64(r.Count)
 	return (float64(e.Size) - values + values*min(1, read)) / float64(e.Size)
 }

@@ -201,7 +201,7 @@ func (s *Stream) step() {
 
 // readable reports whether there is something to read, and room for it.
 func (s *Stream) readable() bool {
-	return !s.paused && s.next != s.freed+len(s.slots) && (len(s.rest) > 0 || s.selected(s.cycle[s.pos]))
+	return !s.paused && s.next != s.freed+len(s.slots) && (len(s.rest) > 0 || s.known(s.cycle[s.pos]))
 }
 
 // begin starts reading the next block.
@@ -291,7 +291,7 @@ func (s *Stream) Acquire(i int) ([]byte, error) {
 	case s.place[i] < 0:
 		panic("loader: a table is looked up, not acquired")
 	}
-	if !s.selected(i) {
+	if s.awaits(i) && !s.sel.covers(i) {
 		s.choose(i, i+1, nil)
 	}
 	if s.paused || s.comes() != i || s.stale() {

@@ -297,7 +297,7 @@ func TestSparseStreamReadsRuns(t *testing.T) {
 }
 
 func TestSparseStreamedDecodeDoesNotAllocate(t *testing.T) {
-	c := channelModels()[0]
+	c := testmodel.Config{Name: "even", Layers: 2, Dim: 256, Heads: 4, KVHeads: 2, FF: 512, Vocab: 512}
 	path, _ := writeChannels(t, c, container.SDR4, 50, 1)
 	m, end := startStream(t, path, streaming{threads: 2, batch: 8, block: 1, ring: 64 << 10, gap: 1})
 	defer end()
