@@ -150,7 +150,7 @@ func open(src *loader.Source, opt *Options) (*Model, error) {
 	}
 	if m.plan.Streamed && o.Logger != nil {
 		o.Logger.Info("disk measured", "model", src.Name(), "bytes per second", int64(m.plan.Disk.BytesPerSecond),
-			"request", m.plan.Disk.Request, "readers", m.plan.Disk.Readers, "per token", m.plan.Forecast(0).Token)
+			"request", m.plan.Disk.Request, "readers", m.plan.Disk.Readers, "gap", m.plan.Disk.Gap, "per token", m.plan.Forecast(0).Token)
 	}
 	if m.draft != nil {
 		if err := m.draft.start(o.Threads, nil); err != nil {
@@ -185,6 +185,9 @@ func (m *Model) start(threads int, progress func(done, total int64)) (err error)
 func (m *Model) measure() error {
 	r, err := m.model.Measure()
 	m.plan.Disk = Disk(m.model.Disk())
+	if m.plan.Sparsity > 0 {
+		m.plan.StreamedPerToken = m.model.SparseStreamed(m.plan.Sparsity)
+	}
 	m.plan.MemoryBytesPerSecond, m.plan.PromptTokensPerSecond = r.Memory, r.Prompt
 	return err
 }
@@ -212,6 +215,7 @@ func (m *Model) layOut(o Options) error {
 	if m.model.Streamed() {
 		l := m.model.Stream(o.MemoryLimit-m.fixedBytes(o.Threads)-o.sessions()*m.sessionBytes(context)+m.model.Layout.Weights, ringBytes, context)
 		m.plan.Streamed, m.plan.StreamedPerToken = true, m.model.StreamedPerPass(1)
+		m.plan.streamedPerBatch = m.plan.StreamedPerToken
 		m.plan.PromptReadsOnce = l.Held
 		m.plan.PinnedBytes, m.plan.RingBytes = l.PinnedBytes, l.RingBytes()
 	}

@@ -61,7 +61,13 @@ func (p Plan) rates() plan.Rates {
 
 // work returns what a pass of tokens that follow context tokens has to do.
 func (p Plan) work(tokens, context int) plan.Work {
-	return plan.Work{Tokens: tokens, Streamed: p.StreamedPerToken, Weights: p.BytesPerToken, KV: p.KVBytesPerToken * int64(context)}
+	streamed, weights := p.StreamedPerToken, float64(p.BytesPerToken)
+	if tokens == 1 {
+		weights *= 1 - p.Sparsity
+	} else { // all channels
+		streamed = max(streamed, p.streamedPerBatch)
+	}
+	return plan.Work{Tokens: tokens, Streamed: streamed, Weights: int64(weights), KV: p.KVBytesPerToken * int64(context)}
 }
 
 // advice lists what would help.

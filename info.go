@@ -159,7 +159,8 @@ type Plan struct {
 	Streamed         bool
 	PinnedBytes      int64 // weights that stay in memory
 	RingBytes        int64 // buffers through which the others pass
-	StreamedPerToken int64 // at most read from the file for one generated token, in whole pages
+	StreamedPerToken int64 // read from the file for one generated token, in whole pages: at most, or about if channels are left out
+	streamedPerBatch int64 // at most read for a batch of a prompt
 	PromptReadsOnce  bool  // a prompt reads as much, rather than as much for every batch
 	Disk             Disk  // how the file is read; measured by Open and Measure, not by Inspect
 
@@ -196,7 +197,11 @@ func (p Plan) String() string {
 	fmt.Fprintf(&b, "%-18s %12s of %s\n", "total", FormatBytes(p.Total()), FormatBytes(p.MemoryLimit))
 	fmt.Fprintf(&b, "%-18s %12s\n", "read per token", FormatBytes(p.BytesPerToken))
 	if p.Streamed {
-		fmt.Fprintf(&b, "%-18s %12s\n", "streamed per token", FormatBytes(p.StreamedPerToken))
+		about := ""
+		if p.Sparsity > 0 {
+			about = " about"
+		}
+		fmt.Fprintf(&b, "%-18s %12s%s\n", "streamed per token", FormatBytes(p.StreamedPerToken), about)
 	}
 	fmt.Fprintf(&b, "%d layers in %d steps, context of %d tokens, batches of %d, %d threads\n",
 		p.Layers, p.Steps, p.ContextLength, p.BatchSize, p.Threads)

@@ -232,9 +232,13 @@ func (f *runFlags) generate(ctx context.Context, scr *screen, m *cortex.Model, s
 
 // announce says in two lines what to expect of a streamed model.
 func announce(p cortex.Plan, f cortex.Forecast) string {
-	return fmt.Sprintf("streamed: %s of weights stay in memory, %s are read for every token at %.2f GB/s\n"+
+	about := ""
+	if p.Sparsity > 0 {
+		about = "about "
+	}
+	return fmt.Sprintf("streamed: %s of weights stay in memory, %s%s are read for every token at %.2f GB/s\n"+
 		"expected: %s for the prompt of %d tokens, %s for each token after it; \"cortex plan\" says what would help\n",
-		cortex.FormatBytes(p.PinnedBytes), cortex.FormatBytes(p.StreamedPerToken), p.Disk.BytesPerSecond/1e9,
+		cortex.FormatBytes(p.PinnedBytes), about, cortex.FormatBytes(p.StreamedPerToken), p.Disk.BytesPerSecond/1e9,
 		forTime(f.Prompt), f.PromptTokens, forTime(f.Token))
 }
 

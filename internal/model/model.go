@@ -211,6 +211,12 @@ func (m *Model) StreamedPerPass(n int) int64 {
 	return m.layout.PassBytes + int64(n)*m.layout.RowBytes
 }
 
+// SparseStreamed returns how many bytes are about read from the file for a token that leaves out this share of
+// the channels, of a model that has been started.
+func (m *Model) SparseStreamed(sparsity float64) int64 {
+	return m.layout.SparseBytes(m.order, 1-sparsity, m.stream.Disk().Gap) + m.layout.RowBytes
+}
+
 // BytesStreamed returns how many bytes of weights have been read from the file,
 // ahead of their use, but for those that stay.
 func (m *Model) BytesStreamed() int64 {
