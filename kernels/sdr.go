@@ -52,6 +52,7 @@ type SDR struct {
 	group  int // outputs
 	sparse bool
 	fam    *family[*sdrBody]
+	dense  *SDR // of a sparse one, for blocks that are not packed; sums lie in the same way
 }
 
 // sdrBody is how a row of the table multiplies. How sums lie in acc is its own
@@ -64,20 +65,26 @@ type sdrBody struct {
 	finish     func(y []float32, stride int, acc []int32, groups, rows int, in *SDRInput)
 }
 
-var sdrs = map[string]*SDR{
-	"SDR4":  newSDR("SDR4", 2*SDRGroupBytes, false, sdr4Ref),
-	"SDR8":  newSDR("SDR8", SDRGroupBytes, false, sdr8Ref),
-	"SDRW4": newSDR("SDRW4", 2*SDRGroupBytes, true, sdr4Ref),
-	"SDRW8": newSDR("SDRW8", SDRGroupBytes, true, sdr8Ref),
-}
+var (
+	sdr4 = newSDR("SDR4", 2*SDRGroupBytes, nil, sdr4Ref)
+	sdr8 = newSDR("SDR8", SDRGroupBytes, nil, sdr8Ref)
+	sdrs = map[string]*SDR{
+		"SDR4":  sdr4,
+		"SDR8":  sdr8,
+		"SDRW4": newSDR("SDRW4", 2*SDRGroupBytes, sdr4, sdr4Ref),
+		"SDRW8": newSDR("SDRW8", SDRGroupBytes, sdr8, sdr8Ref),
+	}
+)
 
-func newSDR(typ string, group int, sparse bool, values sdrValues) *SDR {
-	return &SDR{typ, group, sparse, newFamily("product", typ, sdrRef(group, sparse, values))}
+// newSDR makes a type, a sparse one if it is given the dense one that it belongs to.
+func newSDR(typ string, group int, dense *SDR, values sdrValues) *SDR {
+	sparse := dense != nil
+	return &SDR{typ, group, sparse, newFamily("product", typ, sdrRef(group, sparse, values)), dense}
 }
 
 // SDROf returns the product of weights of the named type, "SDR4", "SDR8", "SDRW4" or
 // "SDRW8", and whether there is one. The last two hold only weights that are not 0, see
-// [SDR.Pack].
+// [SDR.Pack], or take blocks of the first two, those without Starts, as they are.
 func SDROf(typ string) (*SDR, bool) {
 	p, ok := sdrs[typ]
 	return p, ok
@@ -223,9 +230,9 @@ type SDRBlock struct {
 	Channels int       // of the block
 	Groups   int       // of a channel
 	Table    *[16]byte // of SDR4, 0..127
-	Starts   []byte    // of SDRW4 and SDRW8, see Pack
+	Starts   []byte    // of SDRW4 and SDRW8, see Pack; nil if the block is not packed
 	Offsets  []byte
-	Next     *SDRBlock // whose channels follow: while those of this one are multiplied, they are fetched; may be nil
+	Next     *SDRBlock // whose channels follow, packed as this one is: while those of this one are multiplied, they are fetched; may be nil
 }
 
 // TileGroups returns how many groups a tile of a product with m vectors should have: wide
@@ -268,6 +275,9 @@ func (p *SDR) Accumulate(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i0,
 	}
 	if g0 == g1 || i0 == i1 {
 		return
+	}
+	if p.sparse && b.Starts == nil {
+		p = p.dense
 	}
 	if b.Channels < 0 || len(b.Scales) < 2*b.Channels*b.Groups || !p.sparse && len(b.Values) < SDRGroupBytes*b.Channels*b.Groups ||
 		p.sparse && (len(b.Starts) < 4*b.Channels || len(b.Offsets) < 2*b.Channels*b.Groups || len(b.Values) < sdrwRun) {

@@ -251,7 +251,33 @@ func TestSDRPack(t *testing.T) {
 				sum := func() []float32 { return m.product(&in) }
 				got := sum()
 				m.p = sdrs[dense]
-				require.Equal(t, bitsOf(sum()), bitsOf(got))
+				want := sum()
+				require.Equal(t, bitsOf(want), bitsOf(got))
+
+				// Some channels packed, and the others as they were.
+				p, c := sdrs[sparse], r.IntN(m.Channels+1)
+				acc, scratch := make([]int32, p.AccLen(m.Groups, 1)), make([]byte, p.ScratchBytes(m.Groups, 1))
+				p.Accumulate(acc, m.channels(0, c), 0, m.Groups, &in, 0, c, scratch)
+				m.p = p
+				p.Accumulate(acc, m.channels(c, m.Channels), 0, m.Groups, &in, c, m.Channels, scratch)
+				mixed := make([]float32, m.outputs())
+				p.Finish(mixed, 0, acc, m.Groups, m.outputs(), &in)
+				require.Equal(t, bitsOf(want), bitsOf(mixed))
+
+				line := new([SDRGroupBytes]byte)
+				for i := range m.Channels * m.Groups {
+					p.Unpack(line, packed, i/m.Groups, i%m.Groups)
+					for o, v := range line {
+						dense := m.Values[SDRGroupBytes*i+o]
+						same := dense == v
+						if p.group != SDRGroupBytes { // more than one code may stand for 0
+							same = m.Table[dense&15] == m.Table[v&15] && m.Table[dense>>4] == m.Table[v>>4]
+						}
+						if !same {
+							t.Fatalf("byte %d of group %d is %#x, was %#x", o, i, v, dense)
+						}
+					}
+				}
 
 				for _, part := range [][]byte{packed.Starts, packed.Offsets, packed.Values} {
 					for i := range part {
@@ -260,9 +286,8 @@ func TestSDRPack(t *testing.T) {
 						}
 					}
 				}
-				p := sdrs[sparse]
 				packed.Values = append(region[len(region)-len(packed.Values):][:0], packed.Values...)
-				acc, scratch := make([]int32, p.AccLen(m.Groups, 1)), make([]byte, p.ScratchBytes(m.Groups, 1))
+				clear(acc)
 				require.Nil(t, caught(func() { p.Accumulate(acc, packed, 0, m.Groups, &in, 0, m.Channels, scratch) }))
 			})
 		})

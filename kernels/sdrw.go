@@ -76,6 +76,11 @@ func (p *SDR) Pack(dst, b *SDRBlock) {
 	dst.Starts, dst.Offsets, dst.Values = starts, offsets, append(values, make([]byte, sdrwRun)...)
 }
 
+// Unpack makes the bytes of group g of channel j of a packed block as the dense type has them.
+func (p *SDR) Unpack(dst *[SDRGroupBytes]byte, b *SDRBlock, j, g int) {
+	sdrwUnpack(dst[:], b, j, g, p.group, zeroByte(p.group, b.Table))
+}
+
 // bitmap returns which outputs of group i of the block have weights, and how many in each 64.
 func (p *SDR) bitmap(b *SDRBlock, i int) (has [2]uint64, n [2]int) {
 	for o, c := range b.Values[SDRGroupBytes*i:][:SDRGroupBytes] {

@@ -31,6 +31,7 @@ type convertFlags struct {
 	bits                   float64
 	calibrate              string
 	tokens                 int
+	prune, pruneBy         string
 	shards                 string
 	dirs                   []string
 	memory                 size
@@ -48,6 +49,9 @@ type productType struct {
 var productTypes = map[string]productType{
 	"sdr4": {quant.SDR4, quant.SDR8, format.Q8_0},
 	"sdr8": {quant.SDR8, quant.SDR8, format.Q8_0},
+	// The output matrix is not pruned unless that is asked for.
+	"sdrw4": {quant.SDRW4, quant.SDR8, format.Q8_0},
+	"sdrw8": {quant.SDRW8, quant.SDR8, format.Q8_0},
 }
 
 func newConvert() *cobra.Command {
@@ -66,10 +70,18 @@ text is run through the model first, and quantization then minimizes what the er
 the results, not the errors themselves: worth it for sdr4. With --bits, the types are
 chosen so that all weights together take at most so many bits on average.
 
+Of a model many of whose weights are 0, sdrw4 and sdrw8 store only the others, in those
+blocks in which that saves bytes. --prune makes weights 0: a share of those of every
+output, or all but N of each M that follow each other (2:4). They are those of the least
+magnitude or, with --prune-by wanda, of the least magnitude times the norm of what they
+are multiplied with over the text of --calibrate. The output matrix is pruned only
+if --output-type is one of these types, too.
+
 A conversion that was interrupted, in whatever way, goes on where it stopped when it
 is started again with the same flags.`,
 		Example: `  cortex convert model-f16.gguf model.cortex
   cortex convert model-f16.gguf model.cortex --calibrate text.txt --bits 4.9
+  cortex convert model-f16.gguf model.cortex --type sdrw8 --prune 50% --prune-by wanda --calibrate text.txt
   cortex convert ./llama model.cortex --type sdr8 --shards 2 --dirs /disk1,/disk2`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
@@ -80,12 +92,14 @@ is started again with the same flags.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0], args[1]) },
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.typ, "type", "sdr4", "`TYPE` of the matrices: sdr4 or sdr8")
+	fs.StringVar(&f.typ, "type", "sdr4", "`TYPE` of the matrices: sdr4, sdr8, sdrw4 or sdrw8")
 	fs.StringVar(&f.output, "output-type", "", "`TYPE` of the output matrix (default sdr8, with --bits that of the others)")
 	fs.StringVar(&f.embedding, "embedding-type", "", "`TYPE` of the embedding: q4_0, q5_0, q8_0 or f16 (default q8_0, with --bits q4_0)")
 	fs.Float64Var(&f.bits, "bits", 0, "most bits per weight `N`, of all weights together")
 	fs.StringVar(&f.calibrate, "calibrate", "", "calibrate with the text in `FILE`")
 	fs.IntVar(&f.tokens, "calibrate-tokens", 1<<16, "most tokens `N` of that text")
+	fs.StringVar(&f.prune, "prune", "", "weights that become 0, `SHARE` such as 50% or a pattern such as 2:4, for --type sdrw4 and sdrw8")
+	fs.StringVar(&f.pruneBy, "prune-by", "magnitude", "`SCORE` by which they are chosen: magnitude or wanda")
 	fs.StringVar(&f.shards, "shards", "", "write several files, `N` or of at most a size such as 4GiB")
 	fs.StringSliceVar(&f.dirs, "dirs", nil, "`DIRS` for the shards, in turn, separated by commas")
 	fs.Var(&f.memory, "memory", "most memory to use, such as 2GiB (default: half of what the machine has free)")
@@ -99,7 +113,7 @@ is started again with the same flags.`,
 func (f *convertFlags) options(cmd *cobra.Command) (o convert.Options, err error) {
 	t, ok := productTypes[strings.ToLower(f.typ)]
 	if !ok {
-		return o, usagef("--type is sdr4 or sdr8, not %q", f.typ)
+		return o, usagef("--type is sdr4, sdr8, sdrw4 or sdrw8, not %q", f.typ)
 	}
 	o = convert.Options{Kind: t.kind, Output: t.output, Embedding: t.embedding, Bits: f.bits, Dirs: f.dirs}
 	if f.bits > 0 { // begin with the smallest
@@ -108,9 +122,12 @@ func (f *convertFlags) options(cmd *cobra.Command) (o convert.Options, err error
 	if f.output != "" {
 		t, ok := productTypes[strings.ToLower(f.output)]
 		if !ok {
-			return o, usagef("--output-type is sdr4 or sdr8, not %q", f.output)
+			return o, usagef("--output-type is sdr4, sdr8, sdrw4 or sdrw8, not %q", f.output)
 		}
 		o.Output = t.kind
+	}
+	if err := f.pruning(&o); err != nil {
+		return o, err
 	}
 	if f.embedding != "" {
 		if o.Embedding, err = format.ParseType(f.embedding); err != nil || !quant.CanRows(o.Embedding) {
@@ -136,6 +153,28 @@ func (f *convertFlags) options(cmd *cobra.Command) (o convert.Options, err error
 		o.Memory = sysmem.Limit() / 2
 	}
 	return o, nil
+}
+
+// pruning sets what is pruned.
+func (f *convertFlags) pruning(o *convert.Options) (err error) {
+	sparse := o.Kind.Sparse() || o.Output.Sparse()
+	if f.prune != "" {
+		if o.Prune, err = quant.ParsePruning(f.prune); err != nil {
+			return usagef("--prune: %v", err)
+		}
+	}
+	o.Wanda = f.pruneBy == "wanda"
+	switch {
+	case f.prune != "" && !sparse:
+		return usagef("--prune is for --type sdrw4 and sdrw8")
+	case f.pruneBy != "magnitude" && !o.Wanda:
+		return usagef("--prune-by is magnitude or wanda, not %q", f.pruneBy)
+	case o.Wanda && (f.prune == "" || f.calibrate == ""):
+		return usagef("--prune-by wanda needs --prune and --calibrate")
+	case sparse && f.bits > 0:
+		return usagef("--bits is for --type sdr4 and sdr8")
+	}
+	return nil
 }
 
 func (f *convertFlags) run(cmd *cobra.Command, in, out string) (err error) {

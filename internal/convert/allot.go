@@ -27,6 +27,9 @@ const layerShare = 0.13
 // allot raises types as long as there are bits to spend, where most divergence is saved per byte. Divergence is estimated from the
 // errors of the products over the calibration tokens or, if there are none, from those of the weights.
 func (c *conversion) allot() error {
+	if c.o.Kind.Sparse() || c.o.Output.Sparse() {
+		return errors.New("a number of bits cannot be kept to where weights are left out: how many is known too late")
+	}
 	spent, weights := int64(0), int64(0)
 	var ways []raise
 	c.stage = "measuring"
@@ -153,7 +156,7 @@ func (c *conversion) measure(i int) (float64, error) {
 	share := e.weights() / int64(q.groups)
 	costs, signals := make([]float64, q.groups), make([]float64, q.groups)
 	err = q.each(func(w *quantizerWork, group int) {
-		costs[group] = w.encoder.Slab(w.slab, q.feedback, func(int, *[quant.GroupBytes]byte, uint16) {})
+		costs[group] = w.encoder.Slab(w.slab, w.keep, q.feedback, func(int, *[quant.GroupBytes]byte, uint16) {})
 		signals[group] = w.encoder.Signal(w.slab, q.feedback)
 	}, func() { c.done += share; c.tell() })
 	if err := errors.Join(err, q.close()); err != nil {

@@ -3,6 +3,7 @@ package convert
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,12 @@ type Options struct {
 	Kind      quant.Kind  // of the products
 	Output    quant.Kind  // of the product that gives the logits
 	Embedding format.Type // of tables of which rows are looked up
+
+	// Prune says which weights of the products of sparse kinds become 0: of each output those of the least magnitude or, with
+	// Wanda, of the least magnitude times the norm of the channel's values over the calibration text. What becomes 0, and what has
+	// been, stays 0.
+	Prune quant.Pruning
+	Wanda bool
 
 	// Bits, if not 0, is the most bits per weight on average. The types above are then where the choice begins: products are
 	// raised to SDR8 and the embedding to Q8_0, those first that gain most per bit.
@@ -115,7 +122,7 @@ func Convert(ctx context.Context, src Source, path string, o Options) (_ *Result
 	return r, nil
 }
 
-// Size returns how many bytes the weights will take if no types are raised, without padding between them.
+// Size returns how many bytes the weights will take at most if no types are raised, without padding between them.
 func Size(src Source, o Options) (n int64, err error) {
 	c, err := newConversion(context.Background(), src, o)
 	if err != nil {
@@ -184,6 +191,9 @@ func (e *entry) groups(kind quant.Kind) (n int) {
 func newConversion(ctx context.Context, src Source, o Options) (*conversion, error) {
 	if !quant.CanRows(o.Embedding) {
 		return nil, fmt.Errorf("embeddings cannot be written as %v", o.Embedding)
+	}
+	if o.Wanda && o.Calibration == nil {
+		return nil, errors.New("pruning by inputs needs a calibration")
 	}
 	o.Threads = max(1, o.Threads)
 	c := &conversion{ctx: ctx, src: src, o: o}
@@ -284,7 +294,15 @@ func (c *conversion) metadata() []gguf.KV {
 	kvs := slices.DeleteFunc(c.src.Metadata(), func(kv gguf.KV) bool {
 		return slices.ContainsFunc(dropped, func(prefix string) bool { return strings.HasPrefix(kv.Key, prefix) })
 	})
-	return append(kvs, gguf.KV{Key: "cortex.calibrated", Value: c.o.Calibration != nil})
+	kvs = append(kvs, gguf.KV{Key: "cortex.calibrated", Value: c.o.Calibration != nil})
+	if c.o.Prune != (quant.Pruning{}) {
+		by := "magnitude"
+		if c.o.Wanda {
+			by = "wanda"
+		}
+		kvs = append(kvs, gguf.KV{Key: "cortex.pruned", Value: c.o.Prune.String() + " by " + by})
+	}
+	return kvs
 }
 
 // job describes everything that the result depends on, or nothing if the caller does not.
@@ -296,6 +314,9 @@ func (c *conversion) job() string {
 	fmt.Fprintf(h, "%d %q\n", version, c.o.Job)
 	if c.o.Calibration != nil {
 		fmt.Fprintf(h, "calibrated with %d tokens, windows of %d\n", c.o.Calibration.Tokens, c.o.Calibration.Window)
+	}
+	if c.o.Kind.Sparse() || c.o.Output.Sparse() {
+		fmt.Fprintf(h, "pruned by %v, %t\n", c.o.Prune, c.o.Wanda)
 	}
 	for _, e := range c.entries {
 		fmt.Fprintf(h, "%s %+v\n", e.typeName(), e.matrices)

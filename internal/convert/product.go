@@ -10,6 +10,7 @@ import (
 	"github.com/cortexsdr/cortex/format"
 	container "github.com/cortexsdr/cortex/format/cortex"
 	"github.com/cortexsdr/cortex/internal/quant"
+	"github.com/cortexsdr/cortex/kernels"
 	"github.com/cortexsdr/cortex/loader"
 )
 
@@ -31,7 +32,7 @@ func (c *conversion) writeProduct(e *entry) error {
 	}
 	p := container.Product{Matrices: matrices, Type: kinds[e.kind], Channels: e.channels()}
 	p.BlockChannels = container.DefaultBlockChannels(p.Channels, q.groups)
-	if e.kind == quant.SDR4 {
+	if e.kind.Dense() == quant.SDR4 {
 		p.Table = q.table
 	}
 	w, err := c.w.AddProduct(p)
@@ -87,20 +88,29 @@ func (c *conversion) writeChannels(q *quantizer, w *container.ProductWriter, blo
 			copy(b.data[b.Values+int64(at)*quant.GroupBytes:], values[:])
 		}
 		if q.feedback != nil {
-			w.encoder.Slab(w.slab, q.feedback, put) // all channels, as each bears on the others
+			w.encoder.Slab(w.slab, w.keep, q.feedback, put) // all channels, as each bears on the others
 			return
 		}
 		size := q.kind.Group()
-		w.encoder.Slab(w.slab[from*size:to*size], nil, func(i int, values *[quant.GroupBytes]byte, scale uint16) { put(from+i, values, scale) })
+		var keep []bool
+		if w.keep != nil {
+			keep = w.keep[from*size : to*size]
+		}
+		w.encoder.Slab(w.slab[from*size:to*size], keep, nil, func(i int, values *[quant.GroupBytes]byte, scale uint16) { put(from+i, values, scale) })
 	}, func() { c.done += share; c.tell() })
 	if err != nil {
 		return err
 	}
+	var pack packer
 	for _, b := range blocks {
 		if err := c.ctx.Err(); err != nil {
 			return err
 		}
-		if err := w.WriteBlock(b.data); err != nil {
+		data := b.data
+		if q.kind.Sparse() {
+			data = pack.smaller(q, &b)
+		}
+		if err := w.WriteBlock(data); err != nil {
 			return err
 		}
 	}
@@ -113,6 +123,35 @@ type block struct {
 	data []byte
 }
 
+// packer leaves out weights of 0.
+type packer struct {
+	packed kernels.SDRBlock
+	data   []byte
+}
+
+// mostPacked is the most groups that a channel of a packed block has: offsets are 16 bits in units of 2 bytes, and
+// a group takes at most 80.
+const mostPacked = 2 * 0xffff / 80
+
+// smaller returns the block packed, if that is smaller, or else as it is.
+func (p *packer) smaller(q *quantizer, b *block) []byte {
+	kernel, ok := kernels.SDROf(q.kind.String())
+	if !ok || b.Groups > mostPacked {
+		return b.data
+	}
+	table := [16]byte(q.table)
+	dense := kernels.SDRBlock{Scales: b.data[:2*b.Channels*b.Groups], Values: b.data[b.Values:], Channels: b.Channels, Groups: b.Groups, Table: &table}
+	if int64(kernel.PackedSize(&dense)) >= b.Size-b.Values {
+		return b.data
+	}
+	kernel.Pack(&p.packed, &dense)
+	p.data = container.AppendPacked(p.data[:0], b.Channels, b.Groups, dense.Scales, p.packed.Starts, p.packed.Offsets, p.packed.Values)
+	if int64(len(p.data)) >= b.Size {
+		return b.data
+	}
+	return p.data
+}
+
 // quantizer quantizes the groups of a product.
 type quantizer struct {
 	c        *conversion
@@ -121,6 +160,7 @@ type quantizer struct {
 	groups   int
 	table    quant.Table
 	feedback *quant.Feedback
+	norms    []float32 // of the input's channels, by which weights are pruned; nil if they do not count
 	buf      *loader.Buffer
 	workers  []quantizerWork
 }
@@ -128,6 +168,8 @@ type quantizer struct {
 // quantizerWork is the memory of a worker.
 type quantizerWork struct {
 	rows, slab []float32
+	keep       []bool // as slab, of a sparse kind: which weights do not become 0
+	index      []int32
 	raw        []byte
 	encoder    *quant.Encoder
 }
@@ -138,6 +180,9 @@ func (c *conversion) newQuantizer(e *entry) (_ *quantizer, err error) {
 	n, group := e.channels(), e.kind.Group()
 	moments := c.o.Calibration.of(e.matrices[0].Name, n)
 	size := int64(c.o.Threads) * 2 * loader.SizeOf[float32](n*group)
+	if e.kind.Sparse() {
+		size += int64(c.o.Threads) * loader.SizeOf[bool](n*group)
+	}
 	if moments != nil {
 		size += loader.SizeOf[float32](moments.Values())
 	}
@@ -150,14 +195,25 @@ func (c *conversion) newQuantizer(e *entry) (_ *quantizer, err error) {
 		}
 	}()
 	for range c.o.Threads {
-		q.workers = append(q.workers, quantizerWork{rows: loader.Take[float32](q.buf, n*group), slab: loader.Take[float32](q.buf, n*group)})
+		w := quantizerWork{rows: loader.Take[float32](q.buf, n*group), slab: loader.Take[float32](q.buf, n*group)}
+		if e.kind.Sparse() {
+			w.keep = loader.Take[bool](q.buf, n*group)
+		}
+		q.workers = append(q.workers, w)
+	}
+	if e.kind.Sparse() && c.o.Wanda {
+		if moments == nil {
+			return nil, &format.Error{File: c.src.Name(), Tensor: e.matrices[0].Name, Err: format.ErrMissing,
+				Detail: "weights cannot be pruned by their inputs without a calibration"}
+		}
+		q.norms = moments.Norms()
 	}
 	if moments != nil {
 		if q.feedback, err = quant.NewFeedback(moments, loader.Take[float32](q.buf, moments.Values())); err != nil {
 			return nil, err
 		}
 	}
-	if e.kind == quant.SDR4 {
+	if e.kind.Dense() == quant.SDR4 {
 		if q.table, err = q.fit(); err != nil {
 			return nil, err
 		}
@@ -173,7 +229,11 @@ func (q *quantizer) close() error { return q.buf.Close() }
 // memory returns how much is taken besides the blocks.
 func (q *quantizer) memory() int64 {
 	n := int64(q.e.channels()) * int64(q.kind.Group())
-	return int64(q.c.o.Threads)*(2*4+4)*n + 4*int64(q.feedback.Values()) + q.c.o.Calibration.Bytes() + fixedMemory
+	each := int64(2*4 + 4) // bytes for a weight
+	if q.kind.Sparse() {
+		each++
+	}
+	return int64(q.c.o.Threads)*each*n + 4*int64(q.feedback.Values()) + q.c.o.Calibration.Bytes() + fixedMemory
 }
 
 // fixedMemory is what the program takes whatever it converts: code, stacks, metadata, garbage.
@@ -197,7 +257,16 @@ func (q *quantizer) fit() (quant.Table, error) {
 		}
 		take := min(n, fitGroups/slabs)
 		for j := range take {
-			sample = append(sample, w.slab[j*n/take*size:][:size]...)
+			at := j * n / take * size
+			sample = append(sample, w.slab[at:][:size]...)
+			if w.keep == nil {
+				continue
+			}
+			for o, keep := range w.keep[at:][:size] {
+				if !keep {
+					sample[len(sample)-size+o] = 0
+				}
+			}
 		}
 	}
 	return quant.Fit(sample), nil
@@ -235,7 +304,8 @@ func (q *quantizer) each(do func(w *quantizerWork, group int), done func()) erro
 	return failed
 }
 
-// read reads the rows of a group and turns them into channels, in w.slab. Outputs that the matrix does not have are 0.
+// read reads the rows of a group and turns them into channels, in w.slab, and of a sparse kind says in w.keep which
+// weights stay. Outputs that the matrix does not have are 0.
 func (q *quantizer) read(w *quantizerWork, group int) (err error) {
 	size, n := q.kind.Group(), q.e.channels()
 	at := 0
@@ -250,6 +320,16 @@ func (q *quantizer) read(w *quantizerWork, group int) (err error) {
 		return err
 	}
 	clear(w.rows[rows*n : size*n])
+	if w.keep != nil {
+		clear(w.keep)
+		for r := range rows {
+			row := w.rows[r*n:][:n]
+			w.index = q.c.o.Prune.Select(w.index, row, q.norms)
+			for _, j := range w.index {
+				w.keep[int(j)*size+r] = row[j] != 0 // also where feedback would make up for others
+			}
+		}
+	}
 	if bad := transpose(w.slab, w.rows, size, n); bad {
 		return notFinite(q.c.src, t, w.rows[:rows*n], first)
 	}

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"github.com/cortexsdr/cortex/format/gguf"
 	"github.com/cortexsdr/cortex/internal/hf"
 	"github.com/cortexsdr/cortex/internal/quant"
+	"github.com/cortexsdr/cortex/kernels"
 	"github.com/cortexsdr/cortex/loader"
 )
 
@@ -138,14 +140,20 @@ func (m *opened) readChannels(dst []float32, p place, from, to int) {
 	n, size, groups := p.product.Channels, p.kind.Group(), p.product.Groups
 	e := quant.NewEncoder(p.kind, p.product.Table)
 	group := make([]float32, size)
+	kernel, _ := kernels.SDROf(p.kind.String())
+	var values [quant.GroupBytes]byte
 	for i, piece := range p.product.Pieces {
-		data := m.src.Data(format.Tensor{Part: piece.Part, Offset: piece.Offset, Size: piece.Size})
-		l := p.product.Layout(i)
+		b := kernels.SDRBlock{Channels: piece.Channels, Groups: groups, Table: &p.product.Table}
+		b.Scales, b.Values, b.Starts, b.Offsets = p.product.Block(i, m.src.Data(format.Tensor{Part: piece.Part, Offset: piece.Offset, Size: piece.Size}))
 		for j := range piece.Channels {
 			for g := from / size; g*size < to; g++ {
 				at := j*groups + p.firstGroup + g
-				values := (*[quant.GroupBytes]byte)(data[l.Values+int64(at)*quant.GroupBytes:])
-				e.Decode(group, values, uint16(data[2*at])|uint16(data[2*at+1])<<8)
+				if b.Starts == nil {
+					copy(values[:], b.Values[at*quant.GroupBytes:])
+				} else {
+					kernel.Unpack(&values, &b, j, g+p.firstGroup)
+				}
+				e.Decode(group, &values, binary.LittleEndian.Uint16(b.Scales[2*at:]))
 				for o := max(from, g*size); o < min(to, (g+1)*size); o++ {
 					dst[(o-from)*n+piece.First+j] = group[o-g*size]
 				}
@@ -216,4 +224,4 @@ func kindOf(t container.Type) (quant.Kind, bool) {
 }
 
 // kinds are the container's names of the kinds.
-var kinds = [...]container.Type{quant.SDR4: container.SDR4, quant.SDR8: container.SDR8}
+var kinds = [...]container.Type{quant.SDR4: container.SDR4, quant.SDR8: container.SDR8, quant.SDRW4: container.SDRW4, quant.SDRW8: container.SDRW8}

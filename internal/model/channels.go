@@ -37,7 +37,8 @@ const (
 type channels struct {
 	*plan.Channels
 	kernel *kernels.SDR
-	groups int // of a channel
+	groups int   // of a channel
+	bytes  int64 // of a channel, on average
 	source *container.Product
 
 	few    []channelTile // for at most fewVectors vectors
@@ -105,6 +106,14 @@ func (e *exec) newChannels(c *plan.Channels) (*channels, error) {
 	for _, m := range c.Matrices {
 		ch.groups += ceil(m.Outputs, kernel.Group())
 	}
+	for i, p := range c.Pieces {
+		if ch.source.Packed(i) {
+			ch.bytes += p.Size
+		} else {
+			ch.bytes += int64(p.Channels) * int64(ch.groups) * (kernels.SDRGroupBytes + 2)
+		}
+	}
+	ch.bytes /= int64(c.Inputs)
 	s := &e.channelSizes
 	s.inputs = max(s.inputs, c.Inputs)
 	var few, many int
@@ -229,7 +238,9 @@ func (c *channels) start(e *exec, s *step) (err error) {
 	}
 	if !e.m.streamed { // what is read after a block is known
 		for i := range len(c.blocks) - 1 {
-			c.blocks[i].Next = &c.blocks[i+1]
+			if c.source.Packed(i) == c.source.Packed(i+1) {
+				c.blocks[i].Next = &c.blocks[i+1]
+			}
 		}
 	}
 	return nil
@@ -245,8 +256,7 @@ func (c *channels) hold(e *exec, i int) error {
 		return err
 	}
 	b := &c.blocks[i]
-	values := kernels.SDRGroupBytes * b.Channels * b.Groups
-	b.Scales, b.Values = data[:2*b.Channels*b.Groups], data[len(data)-values:]
+	b.Scales, b.Values, b.Starts, b.Offsets = c.source.Block(i, data)
 	return nil
 }
 
@@ -254,7 +264,8 @@ func (c *channels) give(e *exec, i int) {
 	if c.blocks[i].Values == nil {
 		return
 	}
-	c.blocks[i].Scales, c.blocks[i].Values = nil, nil
+	b := &c.blocks[i]
+	b.Scales, b.Values, b.Starts, b.Offsets = nil, nil, nil, nil
 	e.m.load.Release(c.Block + i)
 }
 
@@ -275,7 +286,7 @@ func (e *exec) multiplyChannels(s *step) error {
 			return err
 		}
 		for b := range batches {
-			e.m.read.Add(int64(len(w.inputs[b].Index)) * int64(s.channels.groups) * (kernels.SDRGroupBytes + 2))
+			e.m.read.Add(int64(len(w.inputs[b].Index)) * s.channels.bytes)
 		}
 		w.product++
 		if w.n > fewVectors {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -12,10 +13,12 @@ import (
 	"github.com/x448/float16"
 	"pgregory.net/rapid"
 
+	"github.com/cortexsdr/cortex/format"
 	container "github.com/cortexsdr/cortex/format/cortex"
 	"github.com/cortexsdr/cortex/format/gguf"
 	"github.com/cortexsdr/cortex/internal/plan"
 	"github.com/cortexsdr/cortex/internal/testmodel"
+	"github.com/cortexsdr/cortex/kernels"
 	"github.com/cortexsdr/cortex/loader"
 )
 
@@ -110,6 +113,56 @@ func writeChannels(t testing.TB, c testmodel.Config, typ container.Type, blockCh
 	return path, weights
 }
 
+// rewriteChannels writes a file of writeChannels again with most weights of every other block set to 0, as products of
+// typ, whose blocks are packed if it is a sparse type and they are smaller then. It returns how many were.
+func rewriteChannels(t testing.TB, from string, typ container.Type) (path string, packed int) {
+	t.Helper()
+	src, err := loader.Open(from)
+	require.NoError(t, err)
+	defer src.Close()
+	path = filepath.Join(t.TempDir(), "w.cortex")
+	w, err := container.NewWriter(path, container.Options{})
+	require.NoError(t, err)
+	w.SetMetadata(src.KVs())
+	for _, tensor := range src.Tensors {
+		r, err := w.AddRows(tensor.Name, tensor.Type, tensor.Shape)
+		require.NoError(t, err)
+		_, err = r.Write(src.Data(tensor))
+		require.NoError(t, err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, p := range src.Products {
+		pw, err := w.AddProduct(container.Product{Matrices: p.Matrices, Type: typ, Channels: p.Channels, Table: p.Table, BlockChannels: p.BlockChannels})
+		require.NoError(t, err)
+		for i, piece := range p.Pieces {
+			data := slices.Clone(src.Data(format.Tensor{Part: piece.Part, Offset: piece.Offset, Size: piece.Size}))
+			b := kernels.SDRBlock{Channels: piece.Channels, Groups: p.Groups, Table: &p.Table}
+			b.Scales, b.Values, _, _ = p.Block(i, data)
+			zero := byte(0)
+			if typ.Group() == 2*container.GroupBytes {
+				zero = 0x88 // see roundGroup
+			}
+			for k := range b.Values {
+				if i%2 == 0 && rng.IntN(10) < 6 {
+					b.Values[k] = zero
+				}
+			}
+			if typ.Sparse() {
+				kernel, _ := kernels.SDROf(typ.String())
+				var small kernels.SDRBlock
+				kernel.Pack(&small, &b)
+				if block := container.AppendPacked(nil, b.Channels, b.Groups, b.Scales, small.Starts, small.Offsets, small.Values); len(block) < len(data) {
+					data = block
+					packed++
+				}
+			}
+			require.NoError(t, pw.WriteBlock(data))
+		}
+	}
+	require.NoError(t, w.Close())
+	return path, packed
+}
+
 // roundGroup rounds weights of a channel to the nearest that a group can hold.
 func roundGroup(w []*float32, group []byte, typ container.Type) (scale uint16) {
 	most := float32(0)
@@ -176,8 +229,8 @@ func TestChannelsAgreeWithRows(t *testing.T) {
 	}
 }
 
-// Resident or streamed, dense or sparse, in whatever blocks, threads and batches: the
-// same bits.
+// Resident or streamed, dense or sparse, in whatever blocks, threads and batches, with weights of 0
+// or without them: the same bits.
 func TestChannelsAreTheSame(t *testing.T) {
 	const tokens = 24
 	sparsities := []Sparsity{
@@ -220,6 +273,31 @@ func TestChannelsAreTheSame(t *testing.T) {
 				f.want = append(f.want, run(t, m, f.ids, sp))
 			}
 			require.NotEqual(t, f.want[0], f.want[1])
+			files = append(files, f)
+			if i > 0 {
+				continue
+			}
+			dense, _ := rewriteChannels(t, path, typ)
+			src, err = loader.Open(dense)
+			require.NoError(t, err)
+			m, f.want = start(t, src, 2, 64), nil
+			for _, sp := range sparsities {
+				f.want = append(f.want, run(t, m, f.ids, sp))
+			}
+			var packed int
+			f.path, packed = rewriteChannels(t, path, map[container.Type]container.Type{container.SDR4: container.SDRW4, container.SDR8: container.SDRW8}[typ])
+			src, err = loader.Open(f.path)
+			require.NoError(t, err)
+			require.Positive(t, packed)
+			m = start(t, src, 2, 64)
+			blocks := 0
+			for _, p := range src.Products {
+				blocks += len(p.Pieces)
+			}
+			require.Less(t, packed, blocks, "some are not packed")
+			for i, sp := range sparsities {
+				require.Equal(t, f.want[i], run(t, m, f.ids, sp))
+			}
 			files = append(files, f)
 		}
 	}

@@ -160,17 +160,19 @@ func factor(a []float64, n int) {
 const lazyChannels = 32
 
 // Slab quantizes one group of every channel: w is [channels][group], finite. put is called once for each channel with its
-// values and scale. Without feedback (nil), channels are independent.
+// values and scale. Without feedback (nil), channels are independent. keep, if not nil, has the weights that are not to
+// become 0, as w; with feedback, the others make up for those that are, as in SparseGPT (Frantar and Alistarh 2023,
+// arXiv:2301.00774).
 //
 // It returns what the errors cost: the sum over calibration tokens of the squared errors of the group's outputs or, without
 // feedback, that of the squared errors of the weights.
-func (e *Encoder) Slab(w []float32, f *Feedback, put func(channel int, values *[GroupBytes]byte, scale uint16)) (cost float64) {
+func (e *Encoder) Slab(w []float32, keep []bool, f *Feedback, put func(channel int, values *[GroupBytes]byte, scale uint16)) (cost float64) {
 	group := e.kind.Group()
 	e.errors = slices.Grow(e.errors[:0], f.window()*group)[:f.window()*group]
 	if f == nil {
 		for j := 0; j*group < len(w); j++ {
 			x := w[j*group:][:group]
-			scale := e.Encode(&e.values, x)
+			scale := e.encodeKept(x, keep, j)
 			put(j, &e.values, scale)
 			cost += e.error(e.errors, x, x, scale)
 		}
@@ -179,13 +181,13 @@ func (e *Encoder) Slab(w []float32, f *Feedback, put func(channel int, values *[
 	e.lazy = slices.Grow(e.lazy[:0], lazyChannels*group)[:lazyChannels*group]
 	for at := 0; at < f.Channels; at += f.Window {
 		n := min(f.Window, f.Channels-at)
-		cost += e.window(w, f.order[at:][:n], f.r[at*f.Window:][:n*n], f.d[at:][:n], put)
+		cost += e.window(w, keep, f.order[at:][:n], f.r[at*f.Window:][:n*n], f.d[at:][:n], put)
 	}
 	return cost
 }
 
 // window quantizes the channels of a window.
-func (e *Encoder) window(w []float32, order []int32, r, d []float32, put func(channel int, values *[GroupBytes]byte, scale uint16)) (cost float64) {
+func (e *Encoder) window(w []float32, keep []bool, order []int32, r, d []float32, put func(channel int, values *[GroupBytes]byte, scale uint16)) (cost float64) {
 	group, n := e.kind.Group(), len(order)
 	for from := 0; from < n; from += lazyChannels {
 		to := min(from+lazyChannels, n)
@@ -200,12 +202,26 @@ func (e *Encoder) window(w []float32, order []int32, r, d []float32, put func(ch
 			for k := from; k < i; k++ {
 				axpy(x, r[k*n+i], e.errors[k*group:][:group])
 			}
-			scale := e.Encode(&e.values, x)
+			scale := e.encodeKept(x, keep, j)
 			put(j, &e.values, scale)
 			cost += float64(d[i]) * e.error(e.errors[i*group:][:group], w[j*group:][:group], x, scale)
 		}
 	}
 	return cost
+}
+
+// encodeKept encodes those weights of channel j that are to be kept, the others as 0.
+func (e *Encoder) encodeKept(x []float32, keep []bool, j int) (scale uint16) {
+	if keep == nil {
+		return e.Encode(&e.values, x)
+	}
+	e.kept = append(e.kept[:0], x...)
+	for o, k := range keep[j*len(x):][:len(x)] {
+		if !k {
+			e.kept[o] = 0
+		}
+	}
+	return e.Encode(&e.values, e.kept)
 }
 
 // error writes the differences of w and of what has just been encoded to errs, and returns the squared distance of the

@@ -105,7 +105,7 @@ func slab(kind Kind, w []float32, n int, f *Feedback) ([]float32, float64) {
 	e := NewEncoder(kind, Default)
 	q := make([]float32, len(w))
 	seen := make([]int, n)
-	cost := e.Slab(w, f, func(j int, values *[GroupBytes]byte, scale uint16) {
+	cost := e.Slab(w, nil, f, func(j int, values *[GroupBytes]byte, scale uint16) {
 		seen[j]++
 		e.Decode(q[j*kind.Group():][:kind.Group()], values, scale)
 	})

@@ -5,20 +5,29 @@ import "github.com/cortexsdr/cortex/kernels"
 // Kind is a channel-major type of weights.
 type Kind uint8
 
-// The kinds. A weight is d*v: of SDR8, v is an int8 of -127 to 127; of SDR4, v is T[c]-64 for a 4-bit code c.
+// The kinds. A weight is d*v: of SDR8, v is an int8 of -127 to 127; of SDR4, v is T[c]-64 for a 4-bit code c. SDRW4 and SDRW8
+// are the same but that the container leaves weights of 0 out where that saves bytes.
 const (
 	SDR4 Kind = iota
 	SDR8
+	SDRW4
+	SDRW8
 )
+
+// Sparse reports whether weights of 0 are left out.
+func (k Kind) Sparse() bool { return k >= SDRW4 }
+
+// Dense returns the kind that has the same weights and leaves none out.
+func (k Kind) Dense() Kind { return k % SDRW4 }
 
 // GroupBytes is the size of a group's values.
 const GroupBytes = 64
 
 // Group returns the number of outputs that share a scale.
-func (k Kind) Group() int { return [...]int{128, 64}[k] }
+func (k Kind) Group() int { return [...]int{128, 64}[k.Dense()] }
 
-// String returns the name of the kind: "SDR4" or "SDR8".
-func (k Kind) String() string { return [...]string{"SDR4", "SDR8"}[k] }
+// String returns the name of the kind: "SDR4".
+func (k Kind) String() string { return [...]string{"SDR4", "SDR8", "SDRW4", "SDRW8"}[k] }
 
 // Groups returns how many groups the outputs of a matrix fill.
 func (k Kind) Groups(outputs int) int { return (outputs + k.Group() - 1) / k.Group() }
@@ -34,11 +43,13 @@ type Encoder struct {
 	// Of Slab: of the window at hand, in the order of quantizing, the errors of the channels, and those that are being
 	// corrected; the group at hand.
 	errors, lazy []float32
+	kept         []float32 // weights of a channel, some of them 0
 	values       [GroupBytes]byte
 }
 
 // NewEncoder returns an encoder. The table is for SDR4.
 func NewEncoder(kind Kind, table Table) *Encoder {
+	kind = kind.Dense()
 	e := &Encoder{kind: kind, table: table, tries: tries[kind]}
 	if kind == SDR4 {
 		for i := range e.code {
