@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -48,6 +49,23 @@ func TestConvert(t *testing.T) {
 	after, err := os.ReadFile(filepath.Join(dir, "plain.cortex"))
 	require.NoError(t, err)
 	require.True(t, string(before) == string(after))
+}
+
+// A model half of whose weights are 0 takes less room and still writes what it did.
+func TestConvertPruned(t *testing.T) {
+	dir, text := t.TempDir(), story(t)
+	var sizes, losses [2]float64
+	for i, args := range [][]string{{"--type", "sdr8"}, {"--type", "sdrw8", "--prune", "50%", "--prune-by", "wanda", "--calibrate", text}} {
+		out := filepath.Join(dir, strconv.Itoa(i)+".cortex")
+		cortexOK(t, append([]string{"convert", "tales", out}, args...)...)
+		info, err := os.Stat(out)
+		require.NoError(t, err)
+		sizes[i] = float64(info.Size())
+		losses[i] = perplexityOf(t, "-m", out, "-f", text, "-c", "64").PPL.Value
+	}
+	require.Less(t, sizes[1], 0.82*sizes[0]) // the output matrix and the embedding are as they were
+	require.Less(t, losses[1], 1.3*losses[0])
+	require.NotEqual(t, losses[0], losses[1])
 }
 
 func TestConvertShards(t *testing.T) {
