@@ -45,6 +45,7 @@ func addRows() {
 	addKVQ4Rows()
 	addGEMMRows()
 	addSDRRows()
+	addSelectRows()
 }
 
 //go:noescape

@@ -178,6 +178,20 @@ func walks() []walker {
 			},
 			func(fn func([]float32, []uint16), o []operand) { fn(as[float32](o[0]), as[uint16](o[1])) }},
 	)
+	ws = append(ws,
+		walk[func([]int32, []float32, []float32, int)]{selectTop, anyLength[1:], 4096, selectProblem,
+			func(fn func([]int32, []float32, []float32, int), o []operand) {
+				index, k := as[int32](o[0]), (len(o[0].data)/4+1)/2
+				fn(index, as[float32](o[2]), as[float32](o[3]), k)
+				clear(index[k:])
+			}},
+		walk[func([]int32, []float32, []float32, uint32) int]{selectAbove, anyLength[1:], 4096, selectProblem,
+			func(fn func([]int32, []float32, []float32, uint32) int, o []operand) {
+				index := as[int32](o[0])
+				n := fn(index, as[float32](o[2]), as[float32](o[3]), math.Float32bits(0.5))
+				clear(index[n:])
+				as[int32](o[1])[0] = int32(n)
+			}})
 	ws = append(ws, attentionWalks()...)
 	ws = append(ws, kvQ4Walks()...)
 	for _, f := range families {
@@ -193,6 +207,21 @@ func walks() []walker {
 		}
 	}
 	return ws
+}
+
+// selectProblem has scores of which many are equal and some are not finite.
+func selectProblem(r *rand.Rand, n int) problem {
+	x, norm := floats(r, n), make([]float32, n)
+	for i := range x {
+		norm[i] = r.Float32() + 0.5
+		switch r.IntN(8) {
+		case 0:
+			x[i], norm[i] = float32(r.IntN(3)-1), 1
+		case 1:
+			x[i] = []float32{float32(math.Inf(-1)), float32(math.NaN()), 0, 0x1p-149}[r.IntN(4)]
+		}
+	}
+	return problem{[]operand{out(make([]int32, n)), out(make([]int32, 1)), in(x), in(norm)}, 8 * n, exact}
 }
 
 // relative is within, bounded by k units in the last place of each element.

@@ -1,0 +1,172 @@
+#include "textflag.h"
+
+DATA lanes<>+0(SB)/8, $0x0000000100000000
+DATA lanes<>+8(SB)/8, $0x0000000300000002
+DATA lanes<>+16(SB)/8, $0x0000000500000004
+DATA lanes<>+24(SB)/8, $0x0000000700000006
+DATA lanes<>+32(SB)/8, $0x0000000900000008
+DATA lanes<>+40(SB)/8, $0x0000000b0000000a
+DATA lanes<>+48(SB)/8, $0x0000000d0000000c
+DATA lanes<>+56(SB)/8, $0x0000000f0000000e
+GLOBL lanes<>(SB), RODATA|NOPTR, $64
+
+// REST makes K1 the lanes of the last CX of 16, which are in CX less than 16 and more
+// than 0. It changes AX.
+#define REST \
+	MOVL  $1, AX  \
+	SHLL  CX, AX  \
+	DECL  AX      \
+	KMOVW AX, K1
+
+// func scores_avx512vnni(scores []int32, x, norm []float32)
+TEXT ·scores_avx512vnni(SB), NOSPLIT, $0-72
+	MOVQ         scores_base+0(FP), DI
+	MOVQ         x_base+24(FP), SI
+	MOVQ         x_len+32(FP), CX
+	MOVQ         norm_base+48(FP), DX
+	MOVL         $0x7fffffff, AX
+	VPBROADCASTD AX, Z31
+	XORL         BX, BX
+	KXNORW       K1, K1, K1
+
+vector:
+	SUBQ      $16, CX
+	JLT       rest
+
+store:
+	VMOVUPS.Z (SI)(BX*4), K1, Z0
+	TESTQ     DX, DX
+	JZ        bare
+	VMOVUPS.Z (DX)(BX*4), K1, Z1
+	VMULPS    Z1, Z0, Z0
+
+bare:
+	VPANDD    Z31, Z0, Z0
+	VMOVDQU32 Z0, K1, (DI)(BX*4)
+	ADDQ      $16, BX
+	TESTQ     CX, CX
+	JG        vector
+	VZEROUPPER
+	RET
+
+rest:
+	ADDQ $16, CX
+	JZ   done
+	REST
+	XORL CX, CX
+	JMP  store
+
+done:
+	VZEROUPPER
+	RET
+
+// func countScores_avx512vnni(scores []int32, least uint32) int
+TEXT ·countScores_avx512vnni(SB), NOSPLIT, $0-40
+	MOVQ         scores_base+0(FP), SI
+	MOVQ         scores_len+8(FP), CX
+	MOVL         least+24(FP), AX
+	VPBROADCASTD AX, Z31
+	MOVL         $1, AX
+	VPBROADCASTD AX, Z30
+	VPXORD       Z0, Z0, Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+
+four:
+	SUBQ    $64, CX
+	JLT     less
+	VPCMPUD $2, (SI), Z31, K1
+	VPCMPUD $2, 64(SI), Z31, K2
+	VPCMPUD $2, 128(SI), Z31, K3
+	VPCMPUD $2, 192(SI), Z31, K4
+	VPADDD  Z30, Z0, K1, Z0
+	VPADDD  Z30, Z1, K2, Z1
+	VPADDD  Z30, Z2, K3, Z2
+	VPADDD  Z30, Z3, K4, Z3
+	ADDQ    $256, SI
+	JMP     four
+
+less:
+	ADDQ $64, CX
+
+one:
+	SUBQ    $16, CX
+	JLT     rest
+	VPCMPUD $2, (SI), Z31, K1
+	VPADDD  Z30, Z0, K1, Z0
+	ADDQ    $64, SI
+	JMP     one
+
+rest:
+	ADDQ        $16, CX
+	JZ          sum
+	REST
+	VMOVDQU32.Z (SI), K1, Z4
+	VPCMPUD     $2, Z4, Z31, K1, K1
+	VPADDD      Z30, Z1, K1, Z1
+
+sum:
+	VPADDD        Z1, Z0, Z0
+	VPADDD        Z3, Z2, Z2
+	VPADDD        Z2, Z0, Z0
+	VEXTRACTI64X4 $1, Z0, Y1
+	VPADDD        Y1, Y0, Y0
+	VEXTRACTI128  $1, Y0, X1
+	VPADDD        X1, X0, X0
+	VPSHUFD       $0x4e, X0, X1
+	VPADDD        X1, X0, X0
+	VPSHUFD       $0xb1, X0, X1
+	VPADDD        X1, X0, X0
+	VMOVD         X0, AX
+	MOVQ          AX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func takeScores_avx512vnni(scores []int32, least uint32) (n int)
+TEXT ·takeScores_avx512vnni(SB), NOSPLIT, $0-40
+	MOVQ         scores_base+0(FP), SI
+	MOVQ         scores_len+8(FP), CX
+	MOVL         least+24(FP), AX
+	VPBROADCASTD AX, Z31
+	VMOVDQU32    lanes<>(SB), Z0  // the channels
+	MOVL         $16, AX
+	VPBROADCASTD AX, Z30
+	MOVQ         SI, DI
+
+	// What is stored ends before the scores that have not been read.
+vector:
+	SUBQ         $16, CX
+	JLT          rest
+	VPCMPUD      $2, (SI), Z31, K1
+	KMOVW        K1, AX
+	POPCNTL      AX, AX
+	VPCOMPRESSD.Z Z0, K1, Z1
+	VMOVDQU32    Z1, (DI)
+	LEAQ         (DI)(AX*4), DI
+	VPADDD       Z30, Z0, Z0
+	ADDQ         $64, SI
+	JMP          vector
+
+rest:
+	ADDQ        $16, CX
+	JZ          done
+	REST
+	VMOVDQU32.Z (SI), K1, Z2
+	VPCMPUD     $2, Z2, Z31, K1, K1
+	KMOVW       K1, AX
+	POPCNTL     AX, CX
+	VPCOMPRESSD.Z Z0, K1, Z1
+	MOVL        $1, AX
+	SHLL        CX, AX
+	DECL        AX
+	KMOVW       AX, K1
+	VMOVDQU32   Z1, K1, (DI)
+	LEAQ        (DI)(CX*4), DI
+
+done:
+	SUBQ scores_base+0(FP), DI
+	SHRQ $2, DI
+	MOVQ DI, n+32(FP)
+	VZEROUPPER
+	RET
