@@ -49,7 +49,7 @@ var importRules = []importRule{
 	{pkg: "internal/tokenizer", module: []string{"format/..."}, extern: []string{"github.com/dlclark/regexp2/v2", "golang.org/x/text/unicode/norm"}},
 	{pkg: "internal/hf", module: []string{"internal/tokenizer", "format/..."}},
 	{pkg: "internal/quant", module: []string{"kernels", "format"}},
-	{pkg: "internal/convert", module: []string{"internal/hf", "internal/model", "internal/plan", "internal/quant", "loader", "format/..."}},
+	{pkg: "internal/convert", module: []string{"internal/hf", "internal/model", "internal/plan", "internal/quant", "kernels", "loader", "format/..."}},
 	{pkg: "internal/model", module: []string{"internal/plan", "internal/workers", "kernels", "loader", "cache", "format/..."}},
 	{pkg: "internal/perplexity", module: []string{"format"}},
 	{pkg: "internal/testmodel", module: []string{"format/..."}},
