@@ -68,3 +68,21 @@ func TestOddCalibration(t *testing.T) {
 func TestForecastOfNothing(t *testing.T) {
 	require.Zero(t, cortex.Plan{}.Forecast(10).Prompt)
 }
+
+// Products that are stored channel by channel are measured and traced as others are.
+func TestChannelsAreMeasuredAndTraced(t *testing.T) {
+	path := channelsFile(t)
+	o := cortex.Options{Threads: 2, ContextLength: 256, BatchSize: 64}
+	_, p, err := cortex.Measure(path, &o)
+	require.NoError(t, err)
+	require.Positive(t, p.MemoryBytesPerSecond)
+	require.Positive(t, p.PromptTokensPerSecond)
+
+	var used int64
+	o.Trace = func(_ int, bytes int64) { used += bytes }
+	m, err := cortex.Open(path, &o)
+	require.NoError(t, err)
+	defer m.Close()
+	collect(t, newSession(t, m), "Once", greedy(1))
+	require.Greater(t, used, p.BytesPerToken/2, "all but the embedding")
+}

@@ -15,7 +15,6 @@ import (
 // distributed representation, its active channels with their values, and only their
 // weights are read. Sums are whole numbers, so neither the order of blocks nor the
 // cut into tiles changes a result.
-
 //
 // The products of a few vectors are shared out among the workers by channels: each
 // reads its weights in one stream, and has sums of its own. Those of many vectors are
@@ -255,17 +254,23 @@ func (c *channels) hold(e *exec, i int) error {
 	if err != nil {
 		return err
 	}
-	b := &c.blocks[i]
-	b.Scales, b.Values, b.Starts, b.Offsets = c.source.Block(i, data)
+	c.view(i, data)
 	return nil
+}
+
+// view makes data the bytes of a block, or nil.
+func (c *channels) view(i int, data []byte) {
+	b := &c.blocks[i]
+	if b.Scales, b.Values, b.Starts, b.Offsets = nil, nil, nil, nil; data != nil {
+		b.Scales, b.Values, b.Starts, b.Offsets = c.source.Block(i, data)
+	}
 }
 
 func (c *channels) give(e *exec, i int) {
 	if c.blocks[i].Values == nil {
 		return
 	}
-	b := &c.blocks[i]
-	b.Scales, b.Values, b.Starts, b.Offsets = nil, nil, nil, nil
+	c.view(i, nil)
 	e.m.load.Release(c.Block + i)
 }
 
@@ -345,6 +350,16 @@ func (e *exec) multiplyHeld(c *channels, from, to int) (err error) {
 			return err
 		}
 	}
+	if e.m.Trace != nil {
+		for i := from; i < to; i++ {
+			e.m.Trace(c.Block+i, c.Pieces[i].Size)
+		}
+	}
+	return e.multiplyViewed(c, from, to)
+}
+
+// multiplyViewed adds up the products of blocks whose bytes are there.
+func (e *exec) multiplyViewed(c *channels, from, to int) error {
 	w := &e.channel
 	w.block, w.to = from, to
 	run, tiles := e.accumulate, len(c.many)

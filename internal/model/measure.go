@@ -51,6 +51,11 @@ func (m *Model) tailBytes() (n int64) {
 			for _, w := range s.W {
 				n += w.Size
 			}
+			if s.C != nil {
+				for _, p := range s.C.Pieces {
+					n += p.Size
+				}
+			}
 		}
 	}
 	return n
@@ -66,10 +71,19 @@ func (e *exec) timeProducts(tokens int) (rate float64, err error) {
 	for phase := range measureWalks * stride {
 		for i := range e.steps {
 			s := &e.steps[i]
-			if s.Layer%stride != phase%stride || len(s.rounds) == 0 || tokens > 1 && s.Layer == e.m.Layers || took > measureTime {
+			if s.Layer%stride != phase%stride || len(s.rounds) == 0 && s.channels == nil || tokens > 1 && s.Layer == e.m.Layers || took > measureTime {
 				continue
 			}
 			e.step = s
+			if s.channels != nil {
+				n, d, err := e.timeChannels(s.channels)
+				if err != nil {
+					return 0, err
+				}
+				bytes += n
+				took += d
+				continue
+			}
 			if err := e.packInput(s); err != nil {
 				return 0, err
 			}
@@ -110,6 +124,42 @@ func (e *exec) timeRound(r *round) (bytes int64, took time.Duration, err error) 
 	start := time.Now()
 	err = e.pool.Run(r.tiles[e.many], e.tile[e.step.Op])
 	return r.bytes(), time.Since(start), err
+}
+
+// timeChannels runs a product with all channels of its blocks that are in memory, and returns their size and the time.
+func (e *exec) timeChannels(c *channels) (bytes int64, took time.Duration, err error) {
+	w := &e.channel
+	w.from, w.n = 0, min(e.channelSizes.tokens, e.n)
+	clear(w.active)
+	w.product++
+	if err := e.pool.Run(ceil(w.n, channelVectors), e.encode); err != nil {
+		return 0, 0, err
+	}
+	for i := range c.blocks {
+		var data []byte
+		if e.m.streamed {
+			data = e.m.stream.Peek(c.Block + i)
+		} else if data, err = e.m.load.Acquire(c.Block + i); err != nil { // which needs no Release
+			return 0, 0, err
+		}
+		if data == nil {
+			continue
+		}
+		c.view(i, data)
+		start := time.Now()
+		err := e.multiplyViewed(c, i, i+1)
+		if !e.m.streamed && err == nil { // it may have had to be paged in
+			start = time.Now()
+			err = e.multiplyViewed(c, i, i+1)
+		}
+		c.view(i, nil)
+		if err != nil {
+			return 0, 0, err
+		}
+		bytes += int64(len(data))
+		took += time.Since(start)
+	}
+	return bytes, took, nil
 }
 
 // bytes returns the size of the round's blocks.
