@@ -148,3 +148,12 @@ func TestCalibrateErrors(t *testing.T) {
 		require.NotZero(t, cortexIn(t.Context(), "", args...).status, "%v", args)
 	}
 }
+
+// No loss is less than any, not the default.
+func TestNoLoss(t *testing.T) {
+	f := modelFlags{sparsity: "auto", rule: "best"}
+	var o cortex.Options
+	require.NoError(t, f.sparse(&o))
+	require.Positive(t, o.MaxPerplexityLoss)
+	require.Less(t, o.MaxPerplexityLoss, cortex.DefaultPerplexityLoss/1000)
+}

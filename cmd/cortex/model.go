@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math"
 	"os"
 	"strconv"
 
@@ -97,6 +98,9 @@ func (f *modelFlags) sparse(o *cortex.Options) error {
 		return usagef("--sparsity-rule is best, norm, magnitude or calibrated, not %q", f.rule)
 	}
 	o.SparsityRule, o.MaxPerplexityLoss, o.SparsePrompt = rule, f.loss/100, f.sparsePrompt
+	if f.loss == 0 {
+		o.MaxPerplexityLoss = math.SmallestNonzeroFloat64 // 0 would be the default
+	}
 	return nil
 }
 
