@@ -26,15 +26,19 @@ type selection struct {
 	passed   bool    // the ring has begun with the next walk
 }
 
-// Selective says whether blocks that have runs are read only when [Stream.Select] has
-// said which of them, from the next Acquire on. Otherwise they are read as a whole.
-func (s *Stream) Selective(on bool) {
+// Selective says what share of the channels of a product is active about, from the next Acquire
+// on. Below 1, blocks of which reading runs saves enough wait until [Stream.Select] has said which of
+// them. Others are read as a whole, further ahead.
+func (s *Stream) Selective(active float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.selective == on {
+	if s.active == active {
 		return
 	}
-	s.selective = on
+	s.active = active
+	for i, e := range s.order {
+		s.byRuns[i] = e.byRuns(active, s.disk.Gap)
+	}
 	s.sel.number++
 	s.sel.from, s.sel.to = 0, 0
 	s.room.Broadcast()
@@ -48,7 +52,7 @@ func (s *Stream) Selective(on bool) {
 func (s *Stream) Select(from, to int, index []int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.selective {
+	if s.active < 1 {
 		s.choose(from, to, index)
 	}
 }
@@ -61,7 +65,7 @@ func (s *Stream) choose(from, to int, index []int32) {
 }
 
 // awaits reports whether block i is not to be read before its selection is known.
-func (s *Stream) awaits(i int) bool { return s.selective && s.order[i].Runs.Bytes > 0 }
+func (s *Stream) awaits(i int) bool { return s.byRuns[i] }
 
 func (l *selection) covers(i int) bool { return l.from <= i && i < l.to }
 
@@ -104,13 +108,9 @@ func (e Extent) requests(list []request, all bool, index []int32, gap, most int6
 	return list, begin == 0 && end == span
 }
 
-// share returns what share of a block is read about, if a share of its channels is active, none of them more
-// often than others.
-func (e Extent) share(active float64, gap int64) float64 {
-	r := e.Runs
-	if r.Bytes == 0 || active >= 1 {
-		return 1
-	}
+// cost returns what share of the values of a block is read about, by runs, if a share of its channels is active,
+// none of them more often than others, and what it costs, all values being 1.
+func (r Runs) cost(active float64, gap int64) (read, cost float64) {
 	pages := int64(0) // what whole pages add to a request
 	if r.Bytes%directAlign != 0 {
 		pages = directAlign - r.Bytes%directAlign&-(r.Bytes%directAlign)
@@ -124,9 +124,21 @@ func (e Extent) share(active float64, gap int64) float64 {
 		left -= p
 		p *= 1 - active
 	}
-	read += left * float64(pages) / float64(r.Bytes)
-	values := float64(r.Bytes) * float64(r.Count)
-	return (float64(e.Size) - values + values*min(1, read)) / float64(e.Size)
+	read = min(1, read+left*float64(pages)/float64(r.Bytes))
+	return read, read + left*float64(gap)/float64(r.Bytes)
+}
+
+// worthRuns is the cost of runs below which a block is read by them. The disk may have to wait for
+// what is read by runs.
+const worthRuns = 0.9
+
+// byRuns reports whether a block is read by runs.
+func (e Extent) byRuns(active float64, gap int64) bool {
+	if e.Runs.Bytes == 0 || active >= 1 {
+		return false
+	}
+	_, cost := e.Runs.cost(active, gap)
+	return cost < worthRuns
 }
 
 // SparseBytes returns how many bytes are read about for a walk along the order in
@@ -136,7 +148,11 @@ func (l *StreamLayout) SparseBytes(order []Extent, active float64, gap int64) in
 	for i, e := range order {
 		if e.Row == 0 && !l.Pinned[i] {
 			_, span := e.span()
-			n += float64(span) * e.share(active, gap)
+			if e.byRuns(active, gap) {
+				read, _ := e.Runs.cost(active, gap)
+				n -= (1 - read) * float64(e.Runs.Bytes) * float64(e.Runs.Count)
+			}
+			n += float64(span)
 		}
 	}
 	return int64(n)

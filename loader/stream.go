@@ -61,9 +61,10 @@ type Stream struct {
 	paused bool          // no read is to begin
 	closed bool
 
-	selective bool // blocks that have runs wait for their selection
-	sel       selection
-	requests  []request // memory for rest
+	active   float64 // the share of channels that are
+	byRuns   []bool  // by block: it is read by runs, and waits for the selection of them
+	sel      selection
+	requests []request // memory for rest
 }
 
 // repeat says how often the blocks from an index in cycle on are read.
@@ -89,7 +90,8 @@ func NewStream(src *Source, order []Extent, layout StreamLayout) (*Stream, error
 	if err := src.checkExtents(order); err != nil {
 		return nil, err
 	}
-	s := &Stream{src: src, order: order, layout: layout, pins: make([][]byte, len(order)), place: make([]int, len(order))}
+	s := &Stream{src: src, order: order, layout: layout, pins: make([][]byte, len(order)), place: make([]int, len(order)),
+		active: 1, byRuns: make([]bool, len(order))}
 	s.room.L, s.ready.L = &s.mu, &s.mu
 	for _, p := range src.parts {
 		s.files = append(s.files, newDirectFile(p.file))
@@ -210,7 +212,7 @@ func (s *Stream) begin() {
 	slot.block = s.cycle[s.pos]
 	e := s.order[slot.block]
 	_, span := e.span()
-	s.requests, slot.whole = e.requests(s.requests[:0], !s.selective || s.sel.all, s.sel.index, s.disk.Gap, s.reading.request(span))
+	s.requests, slot.whole = e.requests(s.requests[:0], !s.awaits(slot.block) || s.sel.all, s.sel.index, s.disk.Gap, s.reading.request(span))
 	s.rest = s.requests
 	slot.by, slot.left, s.depth = s.sel.number, 0, s.reading.readers
 	for _, r := range s.rest {

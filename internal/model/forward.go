@@ -143,7 +143,11 @@ func (e *exec) begin(ctx context.Context, kv *KV, p *Pass, from, to, pos int) {
 	e.observe = p.Observe
 	e.sparse = p.Sparse && e.sparsity.Level > 0
 	if e.m.stream != nil {
-		e.m.stream.Selective(e.sparse)
+		active := 1.0
+		if e.sparse {
+			active -= e.sparsity.Level
+		}
+		e.m.stream.Selective(active)
 	}
 	e.many = tilingFor(len(p.IDs)) // of the whole pass, so that batches do not change the result
 }
