@@ -293,7 +293,8 @@ func (s *Stream) Acquire(i int) ([]byte, error) {
 	case s.place[i] < 0:
 		panic("loader: a table is looked up, not acquired")
 	}
-	if s.awaits(i) && !s.sel.covers(i) {
+	idle := s.taken == s.next && len(s.rest) == 0 // nothing has been read ahead
+	if s.awaits(i) && (!s.sel.covers(i) || idle && s.sel.passed) {
 		s.choose(i, i+1, nil)
 	}
 	if s.paused || s.comes() != i || s.stale() {

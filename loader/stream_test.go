@@ -416,3 +416,39 @@ func TestLend(t *testing.T) {
 	f.err.Store(nil)
 	require.NoError(t, s.Unlend())
 }
+
+// A block of a product that is acquired without a selection is read as a whole, also if it is the only one that is streamed
+// and was selected in the walk before.
+func TestAcquireWithoutSelection(t *testing.T) {
+	src := openOne(t)
+	e := Extent{Offset: 4096, Size: 64 << 10}
+	e.Runs = Runs{Bytes: 4096, Count: 16}
+	s, err := NewStream(src, []Extent{e}, StreamLayout{Pinned: []bool{false}, Slots: 2, SlotBytes: e.Size})
+	require.NoError(t, err)
+	defer s.Close()
+	require.NoError(t, s.Warm(nil))
+	s.mu.Lock()
+	s.active, s.byRuns[0] = 0.1, true // as Selective finds where reading runs pays
+	s.mu.Unlock()
+	for range 3 { // the ring may hold whole blocks still
+		s.Select(0, 1, []int32{3})
+		_, err = s.Acquire(0)
+		require.NoError(t, err)
+		s.Release(0)
+	}
+
+	var got []byte
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		got, err = s.Acquire(0)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		require.NoError(t, err)
+		require.Equal(t, src.parts[0].data[e.Offset:][:e.Size], got)
+	case <-time.After(10 * time.Second):
+		t.Fatal("it waits for a selection")
+	}
+}
