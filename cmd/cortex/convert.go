@@ -71,7 +71,7 @@ the results, not the errors themselves: worth it for sdr4. With --bits, the type
 chosen so that all weights together take at most so many bits on average.
 
 Of a model many of whose weights are 0, sdrw4 and sdrw8 store only the others, in those
-blocks in which that saves bytes. --prune makes weights 0: a share of those of every
+blocks in which that saves an eighth of the bytes. --prune makes weights 0: a share of those of every
 output, or all but N of each M that follow each other (2:4). They are those of the least
 magnitude or, with --prune-by wanda, of the least magnitude times the norm of what they
 are multiplied with over the text of --calibrate. The output matrix is pruned only

@@ -133,7 +133,11 @@ type packer struct {
 // a group takes at most 80.
 const mostPacked = 2 * 0xffff / 80
 
-// smaller returns the block packed, if that is smaller, or else as it is.
+// mostShare is the largest share of its bytes that a block is packed to. Unpacking takes time, which a few bytes less do
+// not make up for (docs/kernels.md).
+const mostShare = 0.875
+
+// smaller returns the block packed, if that is smaller by enough, or else as it is.
 func (p *packer) smaller(q *quantizer, b *block) []byte {
 	kernel, ok := kernels.SDROf(q.kind.String())
 	if !ok || b.Groups > mostPacked {
@@ -141,12 +145,12 @@ func (p *packer) smaller(q *quantizer, b *block) []byte {
 	}
 	table := [16]byte(q.table)
 	dense := kernels.SDRBlock{Scales: b.data[:2*b.Channels*b.Groups], Values: b.data[b.Values:], Channels: b.Channels, Groups: b.Groups, Table: &table}
-	if int64(kernel.PackedSize(&dense)) >= b.Size-b.Values {
+	if float64(kernel.PackedSize(&dense)) > mostShare*float64(b.Size) {
 		return b.data
 	}
 	kernel.Pack(&p.packed, &dense)
 	p.data = container.AppendPacked(p.data[:0], b.Channels, b.Groups, dense.Scales, p.packed.Starts, p.packed.Offsets, p.packed.Values)
-	if int64(len(p.data)) >= b.Size {
+	if float64(len(p.data)) > mostShare*float64(b.Size) {
 		return b.data
 	}
 	return p.data
