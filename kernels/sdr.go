@@ -62,7 +62,8 @@ type sdrBody struct {
 	accLen     func(groups, m int) int
 	scratch    func(groups, m int) int // bytes
 	accumulate func(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i0, i1 int, scratch []byte)
-	finish     func(y []float32, stride int, acc []int32, groups, rows int, in *SDRInput)
+	finish     func(y []float32, stride int, acc []int32, groups, from, rows int, in *SDRInput)
+	add        func(acc, more []int32, groups, from, to, m int)
 }
 
 var (
@@ -237,7 +238,7 @@ type SDRBlock struct {
 
 // TileGroups returns how many groups a tile of a product with m vectors should have: wide
 // tiles read longer runs of memory, but the sums of a tile have to stay in the second cache.
-func (p *SDR) TileGroups(m int) int { return max(4, min(32, 256/m)) }
+func (p *SDR) TileGroups(m int) int { return max(4, min(96, 256/m)) }
 
 // AccLen returns how many sums Accumulate needs for some groups and m vectors.
 func (p *SDR) AccLen(groups, m int) int { return p.fam.fn.accLen(groups, m) }
@@ -292,25 +293,44 @@ func (p *SDR) Accumulate(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i0,
 	body.accumulate(first(acc, body.accLen(g1-g0, in.M)), b, g0, g1, in, i0, i1, aligned(scratch, int64(body.scratch(g1-g0, in.M))))
 }
 
-// Finish makes results out of the sums of some groups, of which the last may have
-// outputs that are not wanted: rows is at most groups*Group().
+// Add adds other sums of the same groups and m vectors, those of groups from up to to, to acc.
+//
+//go:noinline
+func (p *SDR) Add(acc, more []int32, groups, from, to, m int) {
+	if from < 0 || to < from || to > groups || m < 1 || m > SDRVectors {
+		panic(fmt.Sprintf("kernels: sums of groups %d to %d of %d, %d vectors", from, to, groups, m))
+	}
+	n := p.AccLen(groups, m)
+	p.fam.fn.add(first(acc, n), first(more, n), groups, from, to, m)
+}
+
+// Finish makes results out of the sums of some groups, from group from on, of which the last
+// may have outputs that are not wanted: rows is at most (groups-from)*Group().
 //
 //	for t := range in.M {
 //		for o := range rows {
-//			y[t*stride+o] = H[t][o]*(128*in.Scale[t]) + L[t][o]*in.Scale[t]
+//			y[t*stride+o] = H[t][from*Group+o]*(128*in.Scale[t]) + L[t][from*Group+o]*in.Scale[t]
 //		}
 //	}
 //
 //go:noinline
-func (p *SDR) Finish(y []float32, stride int, acc []int32, groups, rows int, in *SDRInput) {
-	if rows < 0 || rows > groups*p.group || in.M < 1 || in.M > SDRVectors || in.M > 1 && stride < rows {
-		panic(fmt.Sprintf("kernels: %d results of %d groups and %d vectors at a stride of %d", rows, groups, in.M, stride))
+func (p *SDR) Finish(y []float32, stride int, acc []int32, groups, from, rows int, in *SDRInput) {
+	if from < 0 || rows < 0 || rows > (groups-from)*p.group || in.M < 1 || in.M > SDRVectors || in.M > 1 && stride < rows {
+		panic(fmt.Sprintf("kernels: %d results from group %d of %d on and %d vectors at a stride of %d", rows, from, groups, in.M, stride))
 	}
 	if rows == 0 {
 		return
 	}
 	body := p.fam.fn
-	body.finish(first(y, (in.M-1)*stride+rows), stride, first(acc, body.accLen(groups, in.M)), groups, rows, in)
+	body.finish(first(y, (in.M-1)*stride+rows), stride, first(acc, body.accLen(groups, in.M)), groups, from, rows, in)
+}
+
+// addSums adds more to sums, which are as many.
+func addSums(sums, more []int32) {
+	more = more[:len(sums)]
+	for i := range sums {
+		sums[i] += more[i]
+	}
 }
 
 // sdrValues unpacks a group.
@@ -362,10 +382,16 @@ func sdrRef(group int, sparse bool, values sdrValues) *sdrBody {
 				}
 			}
 		},
-		finish: func(y []float32, stride int, acc []int32, groups, rows int, in *SDRInput) {
+		add: func(acc, more []int32, groups, from, to, m int) {
+			for t := range m {
+				at, end := (t*groups+from)*2*group, (t*groups+to)*2*group
+				addSums(acc[at:end], more[at:end])
+			}
+		},
+		finish: func(y []float32, stride int, acc []int32, groups, from, rows int, in *SDRInput) {
 			for t, s := range in.Scale[:in.M] {
 				for o := range rows {
-					sums := acc[(t*groups+o/group)*2*group+o%group:]
+					sums := acc[(t*groups+from+o/group)*2*group+o%group:]
 					y[t*stride+o] = float32(float32(sums[0])*(128*s)) + float32(float32(sums[group])*s)
 				}
 			}

@@ -102,7 +102,7 @@ func (m *sdrMatrix) product(in *SDRInput) []float32 {
 	y := make([]float32, in.M*m.outputs())
 	acc := make([]int32, m.p.AccLen(m.Groups, in.M))
 	m.p.Accumulate(acc, m.block(), 0, m.Groups, in, 0, len(in.Index), make([]byte, m.p.ScratchBytes(m.Groups, in.M)))
-	m.p.Finish(y, m.outputs(), acc, m.Groups, m.outputs(), in)
+	m.p.Finish(y, m.outputs(), acc, m.Groups, 0, m.outputs(), in)
 	return y
 }
 
@@ -190,6 +190,7 @@ func TestSDRSplits(t *testing.T) {
 		for g0 < m.Groups {
 			g1 := g0 + 1 + r.IntN(m.Groups-g0)
 			acc, scratch := make([]int32, p.AccLen(g1-g0, in.M)), make([]byte, p.ScratchBytes(g1-g0, in.M))
+			more := make([]int32, len(acc)) // other sums of the same
 			var parts [][2]int
 			for i := 0; i < len(in.Index); {
 				next := i + 1 + r.IntN(len(in.Index)-i)
@@ -199,10 +200,19 @@ func TestSDRSplits(t *testing.T) {
 			r.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
 			for _, part := range parts {
 				first, last := int(in.Index[part[0]]), int(in.Index[part[1]-1])+1
-				p.Accumulate(acc, m.channels(first-r.IntN(first+1), last+r.IntN(n-last+1)), g0, g1, in, part[0], part[1], scratch)
+				to := acc
+				if r.IntN(3) == 0 {
+					to = more
+				}
+				p.Accumulate(to, m.channels(first-r.IntN(first+1), last+r.IntN(n-last+1)), g0, g1, in, part[0], part[1], scratch)
 				count++
 			}
-			p.Finish(got[g0*p.group:], m.outputs(), acc, g1-g0, (g1-g0)*p.group, in)
+			for from := 0; from < g1-g0; {
+				to := from + 1 + r.IntN(g1-g0-from)
+				p.Add(acc, more, g1-g0, from, to, in.M)
+				p.Finish(got[(g0+from)*p.group:], m.outputs(), acc, g1-g0, from, (to-from)*p.group, in)
+				from = to
+			}
 			g0 = g1
 		}
 		require.Equal(t, bitsOf(want), bitsOf(got), "in %d parts", count)
@@ -261,7 +271,7 @@ func TestSDRPack(t *testing.T) {
 				m.p = p
 				p.Accumulate(acc, m.channels(c, m.Channels), 0, m.Groups, &in, c, m.Channels, scratch)
 				mixed := make([]float32, m.outputs())
-				p.Finish(mixed, 0, acc, m.Groups, m.outputs(), &in)
+				p.Finish(mixed, 0, acc, m.Groups, 0, m.outputs(), &in)
 				require.Equal(t, bitsOf(want), bitsOf(mixed))
 
 				line := new([SDRGroupBytes]byte)
@@ -311,7 +321,7 @@ func TestSDRFinish(t *testing.T) {
 			for v := range 3 {
 				copy(want[v*stride:], all[v*m.outputs():][:rows])
 			}
-			p.Finish(y, stride, acc, 3, rows, &in)
+			p.Finish(y, stride, acc, 3, 0, rows, &in)
 			require.Equal(t, bitsOf(want), bitsOf(y), "%d rows", rows)
 		}
 	}
@@ -420,8 +430,8 @@ func TestSDRMisuse(t *testing.T) {
 			b.Values = b.Values[1:]
 			p.Accumulate(acc, &b, 0, 2, &in, 0, 4, scratch)
 		},
-		"rows":    func() { p.Finish(make([]float32, 300), 300, acc, 2, 257, &in) },
-		"results": func() { p.Finish(make([]float32, 255), 256, acc, 2, 256, &in) },
+		"rows":    func() { p.Finish(make([]float32, 300), 300, acc, 2, 0, 257, &in) },
+		"results": func() { p.Finish(make([]float32, 255), 256, acc, 2, 0, 256, &in) },
 		"vectors": func() { in.Set(make([]float32, (SDRVectors+1)*4), nil, m.dmax) },
 		"length":  func() { in.Set(make([]float32, 5), nil, m.dmax) },
 	} {
@@ -608,5 +618,5 @@ func (p *SDR) call(body *sdrBody, o []operand) {
 		body.accumulate(acc, b, s.g0, s.g1, input, s.i0, middle, scratch)
 	}
 	body.accumulate(acc, b, s.g0, s.g1, input, middle, s.i1, scratch)
-	body.finish(as[float32](o[0]), s.stride, acc, s.g1-s.g0, s.rows, input)
+	body.finish(as[float32](o[0]), s.stride, acc, s.g1-s.g0, 0, s.rows, input)
 }

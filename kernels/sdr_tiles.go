@@ -107,7 +107,7 @@ type sdrChunk struct {
 }
 
 func (k sdrTiles) body() *sdrBody {
-	return &sdrBody{k.accLen, k.scratch, k.accumulate, k.finishAll}
+	return &sdrBody{k.accLen, k.scratch, k.accumulate, k.finishAll, k.add}
 }
 
 func (k *sdrTiles) accumulate(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i0, i1 int, scratch []byte) {
@@ -255,7 +255,23 @@ func (c *sdrChunk) fetch(b *SDRBlock, g0 int, in *SDRInput, i, n int) {
 	}
 }
 
-func (k *sdrTiles) finishAll(y []float32, stride int, acc []int32, groups, rows int, in *SDRInput) {
+func (k *sdrTiles) add(acc, more []int32, groups, from, to, m int) {
+	accStride := m * 2 * k.group
+	addSums(acc[from*accStride:to*accStride], more[from*accStride:to*accStride])
+	// The sums of activations.
+	acc, more = acc[accStride*groups:], more[accStride*groups:]
+	if k.many(m) {
+		each := 2 * padded(m)
+		addSums(acc[from*each:to*each], more[from*each:to*each])
+		return
+	}
+	for i := range 2 * m {
+		at, end := i*padded(groups)+from, i*padded(groups)+to
+		addSums(acc[at:end], more[at:end])
+	}
+}
+
+func (k *sdrTiles) finishAll(y []float32, stride int, acc []int32, groups, from, rows int, in *SDRInput) {
 	accStride := in.M * 2 * k.group
 	// The sums of activations: of a group, from hi to lo, from vector to vector.
 	sums, group, half, vector := acc[accStride*groups:], 1, padded(groups), 2*padded(groups)
@@ -264,7 +280,7 @@ func (k *sdrTiles) finishAll(y []float32, stride int, acc []int32, groups, rows 
 	}
 	for t, s := range in.Scale[:in.M] {
 		y := y[t*stride:][:rows]
-		acc, sums := acc[t*2*k.group:], sums[t*vector:]
+		acc, sums := acc[from*accStride+t*2*k.group:], sums[from*group+t*vector:]
 		whole := rows / k.group
 		if whole > 0 {
 			k.finish(&y[0], &acc[0], &sums[0], 4*half, 4*accStride, 4*group, whole, 128*s, s)

@@ -40,18 +40,34 @@ type channels struct {
 	bytes  int64 // of a channel, on average
 	source *container.Product
 
-	few    []channelTile // for at most fewVectors vectors
-	many   []channelTile // for at most channelVectors
-	bias   [][]float32   // by matrix
+	one    channelCut  // for one vector
+	few    channelCut  // for at most fewVectors
+	many   channelCut  // for at most channelVectors
+	bias   [][]float32 // by matrix
 	blocks []kernels.SDRBlock
 }
 
-// channelTile is some groups of one matrix.
-type channelTile struct {
-	at, row, rows int // the matrix and the rows of it
-	from, to      int // groups
-	acc           int // where its sums begin
+// channelCut is how a product is cut.
+type channelCut struct {
+	tiles []channelTile
+	parts []channelPart
 }
+
+// channelTile is some groups, which are multiplied together.
+type channelTile struct {
+	from, to int // groups
+	acc      int // where their sums begin
+}
+
+// channelPart is some groups of a tile that belong to one matrix, which are finished together.
+type channelPart struct {
+	tile          int
+	from, to      int // groups of the tile
+	at, row, rows int // the matrix and the rows of it
+}
+
+// partGroups is the most groups of a part.
+const partGroups = 16
 
 // channelSizes is what these products need, worked out before anything is allocated.
 type channelSizes struct {
@@ -115,46 +131,61 @@ func (e *exec) newChannels(c *plan.Channels) (*channels, error) {
 	ch.bytes /= int64(c.Inputs)
 	s := &e.channelSizes
 	s.inputs = max(s.inputs, c.Inputs)
-	var few, many int
+	var one, few, many int
+	ch.one, one = ch.cut(1)
 	ch.few, few = ch.cut(min(fewVectors, s.vectors))
 	ch.many, many = ch.cut(s.vectors)
-	s.few, s.sums = max(s.few, few), max(s.sums, many)
-	for _, tiles := range [][]channelTile{ch.few, ch.many} {
-		groups := 0
-		for _, t := range tiles {
-			groups = max(groups, t.to-t.from)
+	s.few, s.sums = max(s.few, one, few), max(s.sums, many)
+	for _, c := range []struct {
+		channelCut
+		least, most int // vectors
+	}{{ch.one, 1, 1}, {ch.few, 1, min(fewVectors, s.vectors)}, {ch.many, 1, s.vectors}} {
+		for _, t := range c.tiles {
+			for m := c.least; m <= c.most; m++ {
+				s.scratch = max(s.scratch, kernel.ScratchBytes(t.to-t.from, m))
+			}
 		}
-		for m := range s.vectors {
-			s.scratch = max(s.scratch, kernel.ScratchBytes(groups, m+1))
+		for _, p := range c.parts {
+			s.results = max(s.results, p.rows*c.most)
 		}
-		s.results = max(s.results, groups*kernel.Group()*s.vectors)
 	}
 	return ch, nil
 }
 
 // cut cuts the product into tiles for at most so many vectors, and returns how many
 // sums they have together.
-func (c *channels) cut(vectors int) (tiles []channelTile, sums int) {
+func (c *channels) cut(vectors int) (cut channelCut, sums int) {
 	each, size := c.kernel.TileGroups(vectors), c.kernel.Group()
-	var t channelTile
-	for at, m := range c.Matrices {
-		for row := 0; row < m.Outputs; row += each * size {
-			t.at, t.row, t.rows = at, row, min(each*size, m.Outputs-row)
-			t.to = t.from + ceil(t.rows, size)
-			tiles = append(tiles, t)
-			t.acc += c.kernel.AccLen(t.to-t.from, vectors)
-			t.from = t.to
-		}
+	for from := 0; from < c.groups; from += each {
+		to := min(from+each, c.groups)
+		cut.tiles = append(cut.tiles, channelTile{from, to, sums})
+		sums += c.kernel.AccLen(to-from, vectors)
 	}
-	return tiles, t.acc
+	group := 0 // the first of the matrix
+	for at, m := range c.Matrices {
+		for row := 0; row < m.Outputs; {
+			g := group + row/size
+			tile := g / each
+			from := g - tile*each
+			to := min(from+partGroups, each)
+			rows := min((to-from)*size, m.Outputs-row)
+			cut.parts = append(cut.parts, channelPart{tile, from, from + ceil(rows, size), at, row, rows})
+			row += rows
+		}
+		group += ceil(m.Outputs, size)
+	}
+	return cut, sums
 }
 
-// tiles returns the tiles for so many vectors.
-func (c *channels) tiles(vectors int) []channelTile {
-	if vectors <= fewVectors {
-		return c.few
+// cutFor returns the cut for so many vectors.
+func (c *channels) cutFor(vectors int) *channelCut {
+	switch {
+	case vectors == 1:
+		return &c.one
+	case vectors <= fewVectors:
+		return &c.few
 	}
-	return c.many
+	return &c.many
 }
 
 // channelsOf returns the function that finds the products that src stores channel by
@@ -301,7 +332,7 @@ func (e *exec) multiplyChannels(s *step) error {
 		if err := e.multiplyBlocks(s.channels); err != nil {
 			return err
 		}
-		if err := e.pool.Run(len(s.channels.tiles(w.n))*batches, e.finishSums); err != nil {
+		if err := e.pool.Run(len(s.channels.cutFor(w.n).parts)*batches, e.finishSums); err != nil {
 			return err
 		}
 	}
@@ -362,7 +393,7 @@ func (e *exec) multiplyHeld(c *channels, from, to int) (err error) {
 func (e *exec) multiplyViewed(c *channels, from, to int) error {
 	w := &e.channel
 	w.block, w.to = from, to
-	run, tiles := e.accumulate, len(c.many)
+	run, tiles := e.accumulate, len(c.many.tiles)
 	if w.n <= fewVectors {
 		w.shareOut(c, e.pool.Workers())
 		run, tiles = e.accumulateFew, len(w.shares)
@@ -418,7 +449,7 @@ func (e *exec) encodeTile(batch, _ int) {
 // first tokens is in the cache for the next.
 func (e *exec) accumulateTile(tile, worker int) {
 	w, c := &e.channel, e.step.channels
-	t := &c.many[tile]
+	t := &c.many.tiles[tile]
 	chunk := max(1, tileChannelBytes/((t.to-t.from)*kernels.SDRGroupBytes*min(w.n, channelVectors)/fewVectors))
 	for b := w.block; b < w.to; b++ {
 		block := &c.blocks[b]
@@ -441,8 +472,9 @@ func (e *exec) accumulateShare(i, worker int) {
 	s, own := &w.shares[i], w.own[worker]
 	fresh := w.last[worker].number != w.product
 	w.last[worker].number = w.product
-	for i := range c.few {
-		t := &c.few[i]
+	tiles := c.cutFor(w.n).tiles
+	for i := range tiles {
+		t := &tiles[i]
 		if fresh {
 			clear(own[t.acc:][:c.kernel.AccLen(t.to-t.from, w.n)])
 		}
@@ -450,8 +482,9 @@ func (e *exec) accumulateShare(i, worker int) {
 	}
 }
 
-// sumsOf returns the sums of a tile and a batch, those of few vectors added up.
-func (w *channelWork) sumsOf(t *channelTile, batch, size, n int) []int32 {
+// sumsOf returns the sums of a tile and a batch. Those of few vectors have been added up,
+// for the groups of a part.
+func (w *channelWork) sumsOf(c *channels, t *channelTile, p *channelPart, batch, size int) []int32 {
 	if w.n > fewVectors {
 		return w.sums[batch*size+t.acc:]
 	}
@@ -460,40 +493,40 @@ func (w *channelWork) sumsOf(t *channelTile, batch, size, n int) []int32 {
 		if w.last[i].number != w.product {
 			continue
 		}
-		own := w.own[i][t.acc:][:n]
+		own := w.own[i][t.acc:]
 		if all == nil {
 			all = own
 			continue
 		}
-		for j, v := range own {
-			all[j] += v
-		}
-	}
-	if all == nil { // no channel is active
-		all = w.own[0][t.acc:][:n]
-		clear(all)
+		c.kernel.Add(all, own, t.to-t.from, p.from, p.to, w.n)
 	}
 	return all
 }
 
-// finishTile makes the results of some groups out of their sums.
+// finishTile makes the results of a part out of its sums.
 func (e *exec) finishTile(i, worker int) {
 	w, s, c := &e.channel, e.step, e.step.channels
-	tiles := c.tiles(w.n)
-	batch, tile := i/len(tiles), &tiles[i%len(tiles)]
-	slot := s.Out[tile.at]
+	cut := c.cutFor(w.n)
+	batch, part := i/len(cut.parts), &cut.parts[i%len(cut.parts)]
+	tile := &cut.tiles[part.tile]
+	slot := s.Out[part.at]
 	width := e.m.Plan.Slots[slot].Width
 	in := &w.inputs[batch]
-	out := e.slots[slot][(w.from+batch*channelVectors)*width:]
-	y, stride := out[tile.row:], width
+	out := e.slots[slot][(w.from+batch*channelVectors)*width+part.row:]
+	y, stride := out, width
 	if s.Op == plan.MatMulAdd {
-		y, stride = w.results[worker], tile.rows
+		y, stride = w.results[worker], part.rows
 	}
-	groups := tile.to - tile.from
-	acc := w.sumsOf(tile, batch, e.channelSizes.sums, c.kernel.AccLen(groups, in.M))
-	c.kernel.Finish(y, stride, acc, groups, tile.rows, in)
-	mat := matrix{bias: c.bias[tile.at]}
+	acc := w.sumsOf(c, tile, part, batch, e.channelSizes.sums)
+	if acc == nil { // no channel is active
+		for t := range in.M {
+			clear(y[t*stride:][:part.rows])
+		}
+	} else {
+		c.kernel.Finish(y, stride, acc, tile.to-tile.from, part.from, part.rows, in)
+	}
+	mat := matrix{bias: c.bias[part.at]}
 	for t := range in.M {
-		mat.finish(s.Op, out[t*width+tile.row:][:tile.rows], y[t*stride:][:tile.rows], tile.row, tile.row+tile.rows)
+		mat.finish(s.Op, out[t*width:][:part.rows], y[t*stride:][:part.rows], part.row, part.row+part.rows)
 	}
 }
