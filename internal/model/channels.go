@@ -30,6 +30,9 @@ const (
 	fewVectors = 8
 	// tileChannelBytes is what one call of a kernel reads: see tileBytes.
 	tileChannelBytes = 256 << 10
+	// shareBytes is what a share of a product of one vector reads. The next share is fetched
+	// meanwhile: the more it is, the earlier lines are fetched and the more of them are lost again.
+	shareBytes = 96 << 10
 )
 
 // channels is a step's product of this kind.
@@ -411,7 +414,12 @@ func (w *channelWork) shareOut(c *channels, workers int) {
 	first, _ := slices.BinarySearch(index, int32(c.blocks[w.block].First))
 	last := &c.blocks[w.to-1]
 	end, _ := slices.BinarySearch(index, int32(last.First+last.Channels))
-	most := max(1, min(ceil(end-first, 4*workers), tileChannelBytes/(c.groups*kernels.SDRGroupBytes)))
+	bytes := tileChannelBytes
+	if w.n == 1 {
+		bytes = shareBytes
+	}
+	most := max(8, bytes/(c.groups*kernels.SDRGroupBytes))
+	most = max(4, min(ceil(end-first, 4*workers), most)&^3) // four channels are multiplied together
 	w.shares = w.shares[:0]
 	for b := w.block; b < w.to; b++ {
 		n := int32(c.blocks[b].First + c.blocks[b].Channels)
