@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/cortexsdr/cortex/cache"
 )
@@ -145,7 +146,7 @@ func (e *exec) begin(ctx context.Context, kv *KV, p *Pass, from, to, pos int) {
 	if e.m.stream != nil {
 		active := 1.0
 		if e.sparse {
-			active -= e.sparsity.Level
+			active -= math.Pow(e.sparsity.Level, float64(e.n)) // for any of the tokens
 		}
 		e.m.stream.Selective(active)
 	}
