@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/cortexsdr/cortex/format"
-	container "github.com/cortexsdr/cortex/format/cortex"
 	"github.com/cortexsdr/cortex/internal/plan"
 	"github.com/cortexsdr/cortex/kernels"
 	"github.com/cortexsdr/cortex/loader"
@@ -39,9 +38,7 @@ const (
 type channels struct {
 	*plan.Channels
 	kernel *kernels.SDR
-	groups int   // of a channel
 	bytes  int64 // of a channel, on average
-	source *container.Product
 
 	one    channelCut  // for one vector
 	few    channelCut  // for at most fewVectors
@@ -115,25 +112,22 @@ type numbered struct {
 
 // newChannels checks a product.
 func (e *exec) newChannels(c *plan.Channels) (*channels, error) {
-	kernel, ok := kernels.SDROf(c.Type)
-	if !ok || c.Inputs > kernels.SDRChannels {
+	kernel, ok := kernels.SDROf(c.Type.String())
+	if !ok || c.Product.Channels > kernels.SDRChannels {
 		return nil, &format.Error{File: e.m.src.Name(), Tensor: c.Matrices[0].Name, Offset: c.Pieces[0].Offset,
-			Detail: fmt.Sprintf("no kernel for a product of type %s and %d channels", c.Type, c.Inputs), Err: format.ErrUnsupported}
+			Detail: fmt.Sprintf("no kernel for a product of type %s and %d channels", c.Type, c.Product.Channels), Err: format.ErrUnsupported}
 	}
-	ch := &channels{Channels: c, kernel: kernel, source: &e.m.src.Products[c.Index]}
-	for _, m := range c.Matrices {
-		ch.groups += ceil(m.Outputs, kernel.Group())
-	}
+	ch := &channels{Channels: c, kernel: kernel}
 	for i, p := range c.Pieces {
-		if ch.source.Packed(i) {
+		if ch.Packed(i) {
 			ch.bytes += p.Size
 		} else {
-			ch.bytes += int64(p.Channels) * int64(ch.groups) * (kernels.SDRGroupBytes + 2)
+			ch.bytes += int64(p.Channels) * int64(ch.Groups) * (kernels.SDRGroupBytes + 2)
 		}
 	}
-	ch.bytes /= int64(c.Inputs)
+	ch.bytes /= int64(c.Product.Channels)
 	s := &e.channelSizes
-	s.inputs = max(s.inputs, c.Inputs)
+	s.inputs = max(s.inputs, c.Product.Channels)
 	var one, few, many int
 	ch.one, one = ch.cut(1)
 	ch.few, few = ch.cut(min(fewVectors, s.vectors))
@@ -141,15 +135,15 @@ func (e *exec) newChannels(c *plan.Channels) (*channels, error) {
 	s.few, s.sums = max(s.few, one, few), max(s.sums, many)
 	for _, c := range []struct {
 		channelCut
-		least, most int // vectors
-	}{{ch.one, 1, 1}, {ch.few, 1, min(fewVectors, s.vectors)}, {ch.many, 1, s.vectors}} {
-		for _, t := range c.tiles {
-			for m := c.least; m <= c.most; m++ {
+		vectors int // at most
+	}{{ch.one, 1}, {ch.few, min(fewVectors, s.vectors)}, {ch.many, s.vectors}} {
+		for _, t := range []channelTile{c.tiles[0], c.tiles[len(c.tiles)-1]} { // the others are like the first
+			for m := 1; m <= c.vectors; m++ {
 				s.scratch = max(s.scratch, kernel.ScratchBytes(t.to-t.from, m))
 			}
 		}
 		for _, p := range c.parts {
-			s.results = max(s.results, p.rows*c.most)
+			s.results = max(s.results, p.rows*c.vectors)
 		}
 	}
 	return ch, nil
@@ -159,8 +153,8 @@ func (e *exec) newChannels(c *plan.Channels) (*channels, error) {
 // sums they have together.
 func (c *channels) cut(vectors int) (cut channelCut, sums int) {
 	each, size := c.kernel.TileGroups(vectors), c.kernel.Group()
-	for from := 0; from < c.groups; from += each {
-		to := min(from+each, c.groups)
+	for from := 0; from < c.Groups; from += each {
+		to := min(from+each, c.Groups)
 		cut.tiles = append(cut.tiles, channelTile{from, to, sums})
 		sums += c.kernel.AccLen(to-from, vectors)
 	}
@@ -195,20 +189,11 @@ func (c *channels) cutFor(vectors int) *channelCut {
 // channel.
 func channelsOf(src *loader.Source) func(matrix string) (*plan.Channels, bool) {
 	return func(matrix string) (*plan.Channels, bool) {
-		i := slices.IndexFunc(src.Products, func(p container.Product) bool { return p.Matrices[0].Name == matrix })
-		if i < 0 {
+		i, at, ok := src.Product(matrix)
+		if !ok || at > 0 {
 			return nil, false
 		}
-		p := &src.Products[i]
-		c := &plan.Channels{Type: p.Type.String(), Inputs: p.Channels, Index: i}
-		for _, m := range p.Matrices {
-			c.Matrices = append(c.Matrices, plan.Matrix(m))
-		}
-		for _, piece := range p.Pieces {
-			c.Pieces = append(c.Pieces, plan.Piece{Part: piece.Part, Offset: piece.Offset, Size: piece.Size,
-				First: piece.First, Channels: piece.Channels, CRC: piece.CRC})
-		}
-		return c, true
+		return &plan.Channels{Product: &src.Products[i], Index: i}, true
 	}
 }
 
@@ -267,11 +252,11 @@ func (c *channels) start(e *exec, s *step) (err error) {
 		}
 	}
 	for _, p := range c.Pieces {
-		c.blocks = append(c.blocks, kernels.SDRBlock{First: p.First, Channels: p.Channels, Groups: c.groups, Table: &c.source.Table})
+		c.blocks = append(c.blocks, kernels.SDRBlock{First: p.First, Channels: p.Channels, Groups: c.Groups, Table: &c.Table})
 	}
 	if !e.m.streamed { // what is read after a block is known
 		for i := range len(c.blocks) - 1 {
-			if c.source.Packed(i) == c.source.Packed(i+1) {
+			if c.Packed(i) == c.Packed(i+1) {
 				c.blocks[i].Next = &c.blocks[i+1]
 			}
 		}
@@ -296,7 +281,7 @@ func (c *channels) hold(e *exec, i int) error {
 func (c *channels) view(i int, data []byte) {
 	b := &c.blocks[i]
 	if b.Scales, b.Values, b.Starts, b.Offsets = nil, nil, nil, nil; data != nil {
-		b.Scales, b.Values, b.Starts, b.Offsets = c.source.Block(i, data)
+		b.Scales, b.Values, b.Starts, b.Offsets = c.Product.Block(i, data)
 	}
 }
 
@@ -418,7 +403,7 @@ func (w *channelWork) shareOut(c *channels, workers int) {
 	if w.n == 1 {
 		bytes = shareBytes
 	}
-	most := max(8, bytes/(c.groups*kernels.SDRGroupBytes))
+	most := max(8, bytes/(c.Groups*kernels.SDRGroupBytes))
 	most = max(4, min(ceil(end-first, 4*workers), most)&^3) // four channels are multiplied together
 	w.shares = w.shares[:0]
 	for b := w.block; b < w.to; b++ {
@@ -444,12 +429,12 @@ func (e *exec) encodeTile(batch, _ int) {
 	w, c := &e.channel, e.step.channels
 	from := batch * channelVectors
 	to := min(from+channelVectors, w.n)
-	x := e.slots[e.step.In[0]][(w.from+from)*c.Inputs : (w.from+to)*c.Inputs]
+	x := e.slots[e.step.In[0]][(w.from+from)*c.Product.Channels : (w.from+to)*c.Product.Channels]
 	active := w.active[from:to]
 	if !e.sparse {
 		active = nil
 	}
-	w.inputs[batch].Set(x, active, c.source.DMax)
+	w.inputs[batch].Set(x, active, c.DMax)
 }
 
 // accumulateTile adds the products of the blocks that are held to the sums of some

@@ -52,9 +52,7 @@ func (m *Model) tailBytes() (n int64) {
 				n += w.Size
 			}
 			if s.C != nil {
-				for _, p := range s.C.Pieces {
-					n += p.Size
-				}
+				n += s.C.Size()
 			}
 		}
 	}

@@ -160,10 +160,9 @@ func (m *Model) markRuns() {
 		if s.C == nil {
 			continue
 		}
-		p := &m.src.Products[s.C.Index]
-		for i, piece := range p.Pieces {
-			if !p.Packed(i) {
-				l := p.Layout(i)
+		for i, piece := range s.C.Pieces {
+			if !s.C.Packed(i) {
+				l := s.C.Layout(i)
 				m.order[s.C.Block+i].Runs = loader.Runs{Values: l.Values, Bytes: int64(l.Groups) * kernels.SDRGroupBytes,
 					First: piece.First, Count: piece.Channels}
 			}

@@ -28,9 +28,9 @@ type Sparsity struct {
 // of set.
 func (s *Sparsity) choose(c *channels, set []int32, x []float32) []int32 {
 	if s.Selection == SelectCalibrated {
-		return kernels.SelectAbove(set, x, c.source.Norm, s.Thresholds[c.Index])
+		return kernels.SelectAbove(set, x, c.Norm, s.Thresholds[c.Index])
 	}
-	norm := c.source.Norm
+	norm := c.Norm
 	if s.Selection == SelectMagnitude {
 		norm = nil
 	}

@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/cortexsdr/cortex/format"
+	"github.com/cortexsdr/cortex/format/cortex"
 )
 
 // Op is what a step does.
@@ -65,28 +66,11 @@ type Block struct {
 }
 
 // Channels is a product whose matrices are stored together, input channel by input
-// channel (see package format/cortex). All matrices of the step are in it.
+// channel. All matrices of the step are in it.
 type Channels struct {
-	Type     string   // of the values: "SDR4"
-	Inputs   int      // channels
-	Matrices []Matrix // their outputs follow each other in every channel
-	Pieces   []Piece  // in the order of channels
-	Index    int      // the product's number in the file
-	Block    int      // the index of the first piece in Plan.Blocks
-}
-
-// Matrix is one of the matrices of a product.
-type Matrix struct {
-	Name    string // the tensor's
-	Outputs int
-}
-
-// Piece is a run of whole channels.
-type Piece struct {
-	Part            int
-	Offset, Size    int64
-	First, Channels int
-	CRC             uint32 // CRC-32C of its bytes
+	*cortex.Product
+	Index int // the product's number in the file
+	Block int // the index of its first piece in Plan.Blocks
 }
 
 // Vector is a small tensor (a norm's weights, a bias) that is kept in memory as
@@ -289,8 +273,8 @@ func (b *Builder) multiply(op Op, in Slot, products ...Product) {
 // appends its blocks.
 func (b *Builder) checkChannels(c *Channels, in Slot, products []Product) {
 	name := c.Matrices[0].Name
-	if c.Inputs != b.width(in) || len(c.Matrices) != len(products) {
-		b.fails(name, fmt.Sprintf("a product of %d matrices and %d inputs, want %d and %d", len(c.Matrices), c.Inputs, len(products), b.width(in)))
+	if c.Product.Channels != b.width(in) || len(c.Matrices) != len(products) {
+		b.fails(name, fmt.Sprintf("a product of %d matrices and %d inputs, want %d and %d", len(c.Matrices), c.Product.Channels, len(products), b.width(in)))
 		return
 	}
 	for i, p := range products {
