@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"os"
 
 	"github.com/cortexsdr/cortex/format"
 )
@@ -214,4 +215,50 @@ func encodeSections(sections []section) (b []byte) {
 		b = binary.LittleEndian.AppendUint32(b, 0)
 	}
 	return b
+}
+
+// sectionWriter lays out the sections at the end of the first file, and its table of them.
+type sectionWriter struct {
+	sections []section
+	contents [][]byte // of each section; nil if it stays where it is
+	at       int64    // where the next one goes
+	table    int64    // where the table is, from addShards on
+}
+
+func (w *sectionWriter) add(kind sectionKind, flags uint32, b []byte) {
+	w.sections = append(w.sections, section{kind: kind, flags: flags, offset: w.at, size: int64(len(b)), crc: checksum(b)})
+	w.contents = append(w.contents, b)
+	w.at = alignUp(w.at+int64(len(b)), smallAlign)
+}
+
+// keep adds a section that stays where it is.
+func (w *sectionWriter) keep(s section) {
+	w.sections, w.contents = append(w.sections, s), append(w.contents, nil)
+}
+
+// addShards adds the last section, the list of shards, after it has set the size of the first one.
+func (w *sectionWriter) addShards(list []shardInfo) {
+	w.table = alignUp(w.at+int64(len(encodeShards(list))), smallAlign)
+	list[0].size = w.table + int64(len(w.sections)+1)*sectionBytes
+	w.add(kindShards, mustKnow, encodeShards(list))
+}
+
+// write writes what is new and the table.
+func (w *sectionWriter) write(f *os.File) error {
+	for i, b := range w.contents {
+		if b == nil {
+			continue
+		}
+		if _, err := f.WriteAt(b, w.sections[i].offset); err != nil {
+			return err
+		}
+	}
+	_, err := f.WriteAt(encodeSections(w.sections), w.table)
+	return err
+}
+
+// describe sets the fields of the first file's header that depend on the sections.
+func (w *sectionWriter) describe(h *header) {
+	h.table, h.sections, h.tableCRC = w.table, len(w.sections), checksum(encodeSections(w.sections))
+	h.fileSize = w.table + h.tableBytes()
 }

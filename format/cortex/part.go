@@ -33,6 +33,24 @@ func openPart(path string) (part, error) {
 	return part{name: path, size: info.Size(), file: f}, nil
 }
 
+// openParts opens files, as far as it gets; closeParts closes them.
+func openParts(paths []string) (parts []part, err error) {
+	for _, path := range paths {
+		p, err := openPart(path)
+		if err != nil {
+			return parts, err
+		}
+		parts = append(parts, p)
+	}
+	return parts, nil
+}
+
+func closeParts(parts []part) {
+	for _, p := range parts {
+		p.close()
+	}
+}
+
 // close closes what openPart has opened.
 func (p part) close() {
 	if p.file != nil {

@@ -26,16 +26,10 @@ func Update(paths []string, set []gguf.KV, thresholds map[string][]Threshold) (e
 	if err := mend(paths[0], out); err != nil {
 		return err
 	}
-	parts := make([]part, len(paths))
-	defer func() {
-		for _, p := range parts {
-			p.close()
-		}
-	}()
-	for i, path := range paths {
-		if parts[i], err = openPart(path); err != nil {
-			return err
-		}
+	parts, err := openParts(paths)
+	defer closeParts(parts)
+	if err != nil {
+		return err
 	}
 	f, err := parse(parts)
 	if err != nil {
@@ -44,28 +38,19 @@ func Update(paths []string, set []gguf.KV, thresholds map[string][]Threshold) (e
 	if n := f.headers[0].size; n != headerBytes {
 		return &format.Error{File: paths[0], Detail: fmt.Sprintf("a header of %d bytes, of a later version", n), Err: format.ErrUnsupported}
 	}
-	sections, contents, table, err := f.updated(set, thresholds)
+	sw, err := f.updated(set, thresholds)
 	if err != nil {
 		return err
 	}
-	for i, b := range contents {
-		if b == nil {
-			continue // it stays where it is
-		}
-		if _, err := out.WriteAt(b, sections[i].offset); err != nil {
-			return errors.Join(err, out.Truncate(f.headers[0].fileSize))
-		}
-	}
-	encoded := encodeSections(sections)
-	if _, err := out.WriteAt(encoded, table); err != nil {
-		return errors.Join(err, out.Truncate(f.headers[0].fileSize))
+	old := f.headers[0]
+	if err := sw.write(out); err != nil {
+		return errors.Join(err, out.Truncate(old.fileSize))
 	}
 	if err := out.Sync(); err != nil {
 		return err
 	}
-	old := f.headers[0]
 	h := *old
-	h.fileSize, h.table, h.sections, h.tableCRC = table+int64(len(encoded)), table, len(sections), checksum(encoded)
+	sw.describe(&h)
 	if _, err := out.WriteAt(h.encode(), 0); err != nil {
 		return err
 	}
@@ -75,7 +60,7 @@ func Update(paths []string, set []gguf.KV, thresholds map[string][]Threshold) (e
 	// What is in no table must be zero.
 	gone := []section{{offset: old.table, size: old.tableBytes()}}
 	for _, s := range f.sections {
-		if !slices.ContainsFunc(sections, func(n section) bool { return n.offset == s.offset }) {
+		if !slices.ContainsFunc(sw.sections, func(n section) bool { return n.offset == s.offset }) {
 			gone = append(gone, s)
 		}
 	}
@@ -111,8 +96,8 @@ func mend(path string, out *os.File) error {
 	return nil
 }
 
-// updated returns the sections of the first file as they will be, the bytes of those that are new, and where the table goes.
-func (f *File) updated(set []gguf.KV, thresholds map[string][]Threshold) (sections []section, contents [][]byte, table int64, err error) {
+// updated returns the sections of the first file as they will be.
+func (f *File) updated(set []gguf.KV, thresholds map[string][]Threshold) (*sectionWriter, error) {
 	keys := map[string]any{}
 	for _, kv := range set {
 		keys[kv.Key] = kv.Value
@@ -132,40 +117,29 @@ func (f *File) updated(set []gguf.KV, thresholds map[string][]Threshold) (sectio
 	}
 	encodedMeta, err := gguf.AppendMetadata(nil, meta)
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, err
 	}
 	products := make([]*Product, len(f.Products))
 	for i := range f.Products {
 		p := f.Products[i]
 		list, ok := thresholds[p.Matrices[0].Name]
 		if !ok {
-			return nil, nil, 0, &format.Error{File: f.parts[0].name, Tensor: p.Name(), Detail: "no thresholds are given", Err: format.ErrMissing}
+			return nil, &format.Error{File: f.parts[0].name, Tensor: p.Name(), Detail: "no thresholds are given", Err: format.ErrMissing}
 		}
 		if detail := checkThresholds(list); detail != "" {
-			return nil, nil, 0, &format.Error{File: f.parts[0].name, Tensor: p.Name(), Detail: detail, Err: format.ErrFormat}
+			return nil, &format.Error{File: f.parts[0].name, Tensor: p.Name(), Detail: detail, Err: format.ErrFormat}
 		}
 		p.Thresholds = list
 		products[i] = &p
 	}
-	at := alignUp(f.headers[0].fileSize, smallAlign)
-	add := func(kind sectionKind, flags uint32, b []byte) {
-		sections = append(sections, section{kind: kind, flags: flags, offset: at, size: int64(len(b)), crc: checksum(b)})
-		contents = append(contents, b)
-		at = alignUp(at+int64(len(b)), smallAlign)
-	}
+	sw := &sectionWriter{at: alignUp(f.headers[0].fileSize, smallAlign)}
 	for _, s := range f.sections {
 		if s.kind != kindMeta && s.kind != kindThresholds && s.kind != kindShards {
-			sections, contents = append(sections, s), append(contents, nil)
+			sw.keep(s)
 		}
 	}
-	add(kindMeta, mustKnow, encodedMeta)
-	add(kindThresholds, 0, encodeThresholds(f.entries, products))
-	list := slices.Clone(f.shards)
-	table = alignUp(at+int64(len(encodeShards(list))), smallAlign)
-	list[0].size = table + int64(len(sections)+1)*sectionBytes
-	add(kindShards, mustKnow, encodeShards(list))
-	if at > table {
-		return nil, nil, 0, fmt.Errorf("%s: the sections end at %d, behind their table at %d", f.parts[0].name, at, table)
-	}
-	return sections, contents, table, nil
+	sw.add(kindMeta, mustKnow, encodedMeta)
+	sw.add(kindThresholds, 0, encodeThresholds(f.entries, products))
+	sw.addShards(slices.Clone(f.shards))
+	return sw, nil
 }

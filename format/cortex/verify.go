@@ -22,19 +22,14 @@ const (
 // or what [Parse] returns if the head is damaged. It calls progress, which may be nil, with the bytes that were read and
 // those of all files, and ends when ctx does.
 func Verify(ctx context.Context, paths []string, progress func(done, total int64)) error {
-	var err error
-	parts := make([]part, len(paths))
+	parts, err := openParts(paths)
+	defer closeParts(parts)
+	if err != nil {
+		return err
+	}
 	var total int64
-	defer func() {
-		for _, p := range parts {
-			p.close()
-		}
-	}()
-	for i, path := range paths {
-		if parts[i], err = openPart(path); err != nil {
-			return err
-		}
-		total += parts[i].size
+	for _, p := range parts {
+		total += p.size
 	}
 	f, err := parse(parts)
 	if err != nil {

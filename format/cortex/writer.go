@@ -658,48 +658,33 @@ func (w *Writer) finish() (UUID, error) {
 	if err != nil {
 		return UUID{}, err
 	}
-	var sections []section
-	var contents [][]byte
-	at := first.end
-	hash := sha256.New()
-	add := func(kind sectionKind, flags uint32, b []byte) {
-		sections = append(sections, section{kind: kind, flags: flags, offset: at, size: int64(len(b)), crc: checksum(b)})
-		contents = append(contents, b)
-		at = alignUp(at+int64(len(b)), smallAlign)
-		hash.Write(b)
-	}
-	add(kindMeta, mustKnow, meta)
+	sw := sectionWriter{at: first.end}
+	sw.add(kindMeta, mustKnow, meta)
 	index, sides, thresholds := w.encodeIndex()
-	add(kindIndex, mustKnow, index)
-	add(kindSides, mustKnow, sides)
+	sw.add(kindIndex, mustKnow, index)
+	sw.add(kindSides, mustKnow, sides)
 	if thresholds != nil {
-		add(kindThresholds, 0, thresholds)
+		sw.add(kindThresholds, 0, thresholds)
 	}
 	list := make([]shardInfo, len(w.shards))
 	for i, s := range w.shards {
 		list[i] = shardInfo{name: filepath.Base(w.finalPath(i, len(w.shards))), dir: relativeDir(w.dir(0), w.dir(i)), size: s.end}
 	}
-	table := alignUp(at+int64(len(encodeShards(list))), smallAlign)
-	list[0].size = table + int64(len(sections)+1)*sectionBytes
-	add(kindShards, mustKnow, encodeShards(list))
+	sw.addShards(list)
 
+	hash := sha256.New()
+	for _, b := range sw.contents {
+		hash.Write(b)
+	}
 	uuid := UUID(hash.Sum(nil)[:16])
 	uuid[6], uuid[8] = uuid[6]&0x0f|0x80, uuid[8]&0x3f|0x80 // RFC 9562, version 8
-	for i, b := range contents {
-		if _, err := first.f.WriteAt(b, sections[i].offset); err != nil {
-			return uuid, err
-		}
-	}
-	encoded := encodeSections(sections)
-	if _, err := first.f.WriteAt(encoded, table); err != nil {
+	if err := sw.write(first.f); err != nil {
 		return uuid, err
 	}
 	for i, s := range w.shards {
-		h := header{major: major, minor: minor, uuid: uuid, shard: i, shards: len(w.shards), fileSize: list[i].size}
+		h := header{major: major, minor: minor, uuid: uuid, shard: i, shards: len(w.shards), fileSize: list[i].size, tableCRC: checksum(nil)}
 		if i == 0 {
-			h.table, h.sections, h.tableCRC = table, len(sections), checksum(encoded)
-		} else {
-			h.tableCRC = checksum(nil)
+			sw.describe(&h)
 		}
 		if err := s.f.Truncate(h.fileSize); err != nil {
 			return uuid, err
