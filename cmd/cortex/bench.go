@@ -40,12 +40,7 @@ run that does not count. Lists are separated by commas.`,
 		Example: `  cortex bench model.gguf
   cortex bench model.gguf -p 128,512 -n 0 -t 1,2,4
   cortex bench model.gguf -d 0,4096 -o json`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if args = f.model.take(args); len(args) > 0 {
-				return usagef("unexpected argument %q", args[0])
-			}
-			return f.run(cmd)
-		},
+		RunE: f.model.alone(f.run),
 	}
 	fs := cmd.Flags()
 	f.model.add(fs)

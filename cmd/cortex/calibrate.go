@@ -151,7 +151,16 @@ func (f *calibrateFlags) measure(cmd *cobra.Command, scr *screen, text string) (
 		return nil, nil, err
 	}
 	defer m.Close()
-	err = f.observe(cmd.Context(), scr, m, text, func(tensors []string, x []float32) {
+	size := f.model.context - 1
+	ids := m.Tokenize(text, cortex.TokenizeOptions{})
+	if f.chunks > 0 {
+		ids = ids[:min(len(ids), min(f.chunks, len(ids))*size)]
+	}
+	if len(ids) == 0 {
+		return nil, nil, usagef("the text is empty")
+	}
+	start, chunks := time.Now(), (len(ids)+size-1)/size
+	err = observe(cmd.Context(), m, ids, size, func(tensors []string, x []float32) {
 		i, ok := at[tensors[0]]
 		if !ok {
 			return // a product that is kept in rows
@@ -172,6 +181,9 @@ func (f *calibrateFlags) measure(cmd *cobra.Command, scr *screen, text string) (
 		for p := range sums {
 			hists[i].Merge(&sums[p])
 		}
+	}, func(done int) {
+		chunk := (done + size - 1) / size
+		scr.Status("calibration: chunk %d of %d, %s", chunk, chunks, rest(start, int64(chunk), int64(chunks)))
 	})
 	if err != nil {
 		return nil, nil, err
@@ -189,32 +201,26 @@ func (f *calibrateFlags) measure(cmd *cobra.Command, scr *screen, text string) (
 	return thresholds, levels, nil
 }
 
-// observe runs a text through the model in chunks.
-func (f *calibrateFlags) observe(ctx context.Context, scr *screen, m *cortex.Model, text string, each func(tensors []string, x []float32)) error {
+// observe runs tokens through the model, size at a time and each time after the token that begins a text, hands the inputs
+// of the products to each, and tells done how many tokens have passed.
+func observe(ctx context.Context, m *cortex.Model, ids []int32, size int, each func(tensors []string, x []float32), done func(tokens int)) error {
 	s, err := m.NewSession()
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	bos, hasBOS := m.BOS()
-	chunks := slices.Collect(slices.Chunk(m.Tokenize(text, cortex.TokenizeOptions{}), f.model.context-1))
-	if f.chunks > 0 {
-		chunks = chunks[:min(len(chunks), f.chunks)]
-	}
-	if len(chunks) == 0 {
-		return usagef("the text is empty")
-	}
-	start := time.Now()
-	for i, chunk := range chunks {
-		s.Truncate(0)
+	passed := 0
+	for piece := range slices.Chunk(ids, size) {
+		passed += len(piece)
 		if hasBOS {
-			chunk = append([]int32{bos}, chunk...)
+			piece = append([]int32{bos}, piece...)
 		}
-		if err := s.Observe(ctx, chunk, each); err != nil {
+		s.Truncate(0)
+		if err := s.Observe(ctx, piece, each); err != nil {
 			return err
 		}
-		left := time.Duration(float64(time.Since(start)) / float64(i+1) * float64(len(chunks)-i-1))
-		scr.Status("calibration: chunk %d of %d, %s", i+1, len(chunks), timeLeft(left))
+		done(passed)
 	}
 	return nil
 }

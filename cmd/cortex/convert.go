@@ -294,29 +294,14 @@ func (f *convertFlags) observe(ctx context.Context, m *cortex.Model, c *convert.
 		return errors.New("the calibration text is empty")
 	}
 	ids = ids[:min(len(ids), f.tokens)]
-	s, err := m.NewSession()
-	if err != nil {
-		return err
-	}
-	defer s.Close()
 	length := m.Plan().ContextLength
-	start := time.Now()
-	for at := 0; at < len(ids); {
-		var piece []int32
-		if bos, ok := m.BOS(); ok {
-			piece = append(piece, bos)
-		}
-		n := min(length-len(piece), len(ids)-at)
-		piece = append(piece, ids[at:at+n]...)
-		at += n
-		s.Truncate(0)
-		if err := s.Observe(ctx, piece, c.Add); err != nil {
-			return err
-		}
-		left := time.Duration(float64(len(ids)-at) / float64(at) * float64(time.Since(start)))
-		scr.Status("calibrating: %d of %d tokens, %s, %s in use", at, len(ids), timeLeft(left), cortex.FormatBytes(sysmem.Resident().Total()))
+	if _, ok := m.BOS(); ok {
+		length--
 	}
-	return nil
+	start := time.Now()
+	return observe(ctx, m, ids, length, c.Add, func(done int) {
+		scr.Status("calibrating: %d of %d tokens, %s, %s in use", done, len(ids), rest(start, int64(done), int64(len(ids))), cortex.FormatBytes(sysmem.Resident().Total()))
+	})
 }
 
 // convertProgress shows how far a conversion is.
@@ -330,9 +315,8 @@ func convertProgress(scr *screen) func(convert.Progress) {
 		if p.Done == first {
 			return
 		}
-		left := time.Duration(float64(p.Total-p.Done) / float64(p.Done-first) * float64(time.Since(begin)))
 		scr.Status("%s: %.1f of %.1f million weights (%d %%), %s, %s in use", p.Stage, float64(p.Done)/1e6, float64(p.Total)/1e6,
-			100*p.Done/p.Total, timeLeft(left), cortex.FormatBytes(sysmem.Resident().Total()))
+			100*p.Done/p.Total, rest(begin, p.Done-first, p.Total-first), cortex.FormatBytes(sysmem.Resident().Total()))
 	}
 }
 

@@ -149,8 +149,7 @@ func (e *evaluation) run(ctx context.Context) error {
 		if err := e.running(i + 1); err != nil {
 			return err
 		}
-		left := time.Duration(float64(time.Since(start)) / float64(i+1) * float64(chunks-i-1))
-		e.scr.Status("chunk %d of %d, %s", i+1, chunks, timeLeft(left))
+		e.scr.Status("chunk %d of %d, %s", i+1, chunks, rest(start, int64(i+1), int64(chunks)))
 	}
 	return nil
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cortexsdr/cortex"
-	"github.com/cortexsdr/cortex/examples/tales"
 	container "github.com/cortexsdr/cortex/format/cortex"
 	"github.com/cortexsdr/cortex/format/gguf"
 	"github.com/cortexsdr/cortex/loader"
@@ -37,12 +36,7 @@ head only, and also describes models that cannot be run.`,
 		Example: `  cortex inspect model.gguf
   cortex inspect model.gguf --memory 8GiB -c 32768
   cortex inspect model.gguf --json | jq .plan.memory`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if args = f.model.take(args); len(args) > 0 {
-				return usagef("unexpected argument %q", args[0])
-			}
-			return f.run(cmd)
-		},
+		RunE: f.model.alone(f.run),
 	}
 	fs := cmd.Flags()
 	f.model.add(fs)
@@ -153,13 +147,7 @@ func (f *inspectFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 
-	var info cortex.Info
-	var plan cortex.Plan
-	if f.model.isBuiltin() {
-		info, plan, err = cortex.InspectBytes(tales.Name, tales.GGUF, o)
-	} else {
-		info, plan, err = cortex.Inspect(f.model.path, o)
-	}
+	info, plan, err := f.model.describe(o, cortex.Inspect)
 	if err != nil {
 		r.Refused = oneLine(err)
 	} else {

@@ -113,6 +113,16 @@ func (f *modelFlags) take(args []string) []string {
 	return args
 }
 
+// alone makes a command of a function that needs no argument but the model.
+func (f *modelFlags) alone(run func(cmd *cobra.Command) error) func(cmd *cobra.Command, args []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if args = f.take(args); len(args) > 0 {
+			return usagef("unexpected argument %q", args[0])
+		}
+		return run(cmd)
+	}
+}
+
 // isBuiltin reports whether the model is the one that is built in.
 func (f *modelFlags) isBuiltin() bool {
 	if f.path == builtin {
@@ -153,6 +163,14 @@ func (f *modelFlags) options(cmd *cobra.Command, log io.Writer) (*cortex.Options
 		o.Logger = slog.New(slog.NewTextHandler(log, nil))
 	}
 	return o, nil
+}
+
+// describe describes the model without opening it, one in a file by cortex.Inspect or cortex.Measure.
+func (f *modelFlags) describe(o *cortex.Options, file func(string, *cortex.Options) (cortex.Info, cortex.Plan, error)) (cortex.Info, cortex.Plan, error) {
+	if f.isBuiltin() {
+		return cortex.InspectBytes(tales.Name, tales.GGUF, o)
+	}
+	return file(f.path, o)
 }
 
 // open opens the model and shows on s how far that is.

@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cortexsdr/cortex"
-	"github.com/cortexsdr/cortex/examples/tales"
 )
 
 // planFlags are the flags of plan.
@@ -29,12 +28,7 @@ long a token and a prompt will take, and what would make it faster.`,
 		Example: `  cortex plan model.gguf --memory 4GiB
   cortex plan model.gguf --memory 4GiB -c 8192 --prompt 4096
   cortex plan model.gguf --memory 4GiB --json | jq .forecast.seconds_per_token`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if args = f.model.take(args); len(args) > 0 {
-				return usagef("unexpected argument %q", args[0])
-			}
-			return f.run(cmd)
-		},
+		RunE: f.model.alone(f.run),
 	}
 	fs := cmd.Flags()
 	f.model.add(fs)
@@ -75,13 +69,7 @@ func (f *planFlags) run(cmd *cobra.Command) error {
 	if f.prompt < 0 {
 		return usagef("--prompt is a number of tokens")
 	}
-	var info cortex.Info
-	var plan cortex.Plan
-	if f.model.isBuiltin() {
-		info, plan, err = cortex.InspectBytes(tales.Name, tales.GGUF, o)
-	} else {
-		info, plan, err = cortex.Measure(f.model.path, o)
-	}
+	info, plan, err := f.model.describe(o, cortex.Measure)
 	if err != nil {
 		return f.model.explain(err)
 	}

@@ -134,12 +134,10 @@ type quality struct {
 
 // file measures one file at every level and with every rule that makes sense for it.
 func (q *quality) file(path string) error {
-	var info cortex.Info
-	if f := (modelFlags{path: path}); !f.isBuiltin() {
-		var err error
-		if info, _, err = cortex.Inspect(path, nil); err != nil {
-			return f.explain(err)
-		}
+	f := modelFlags{path: path}
+	info, _, err := f.describe(nil, cortex.Inspect)
+	if err != nil {
+		return f.explain(err)
 	}
 	if !info.ByChannels {
 		return q.measure(path, 0, "")

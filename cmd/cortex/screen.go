@@ -189,6 +189,11 @@ func cut(line string, n int) string {
 	return b.String()
 }
 
+// rest says how long what is left of total will take at the speed since start.
+func rest(start time.Time, done, total int64) string {
+	return timeLeft(time.Duration(float64(time.Since(start)) * float64(total-done) / float64(done)))
+}
+
 // timeLeft says how long something will take.
 func timeLeft(d time.Duration) string {
 	if d < 10*time.Second {

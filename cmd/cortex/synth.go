@@ -84,15 +84,7 @@ model has 6 bits or more; --pure gives it the same type as all the others.`,
   cortex synth --preset 1b --type SDR4 1b.cortex
   cortex synth --preset 70b --type Q4_K_M --layers 8 70b-8-layers.gguf
   cortex synth --dim 512 --heads 8 --ff 1536 --type F16 small.gguf`,
-		Args: func(_ *cobra.Command, args []string) error {
-			switch {
-			case len(args) == 0:
-				return usagef("which file is to be written?")
-			case len(args) > 1:
-				return usagef("unexpected argument %q", args[1])
-			}
-			return nil
-		},
+		Args: oneArg("which file is to be written?"),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
 	fs := cmd.Flags()
@@ -200,8 +192,7 @@ func (f *synthFlags) run(cmd *cobra.Command, path string) error {
 		return testmodel.Write(&watchedWriter{ctx: cmd.Context(), w: w, seen: func(n int64) {
 			written = n
 			rate := float64(n) / time.Since(start).Seconds()
-			left := time.Duration(float64(max(0, weights-n)) / rate * float64(time.Second))
-			scr.Status("writing: %s of %s, %s/s, %s", cortex.FormatBytes(n), cortex.FormatBytes(weights), cortex.FormatBytes(int64(rate)), timeLeft(left))
+			scr.Status("writing: %s of %s, %s/s, %s", cortex.FormatBytes(n), cortex.FormatBytes(weights), cortex.FormatBytes(int64(rate)), rest(start, n, max(n, weights)))
 		}}, c)
 	})
 	if err != nil {

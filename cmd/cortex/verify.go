@@ -30,15 +30,7 @@ they are looked for beside the first, in the directories of --dirs, and where th
 were written. The exit status is 1 if there is a fault.`,
 		Example: `  cortex verify model.cortex
   cortex verify model-00001-of-00002.cortex --dirs /disk2/models`,
-		Args: func(_ *cobra.Command, args []string) error {
-			switch {
-			case len(args) == 0:
-				return usagef("which file is to be verified?")
-			case len(args) > 1:
-				return usagef("unexpected argument %q", args[1])
-			}
-			return nil
-		},
+		Args: oneArg("which file is to be verified?"),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
 	fs := cmd.Flags()
@@ -72,8 +64,7 @@ func (f *verifyFlags) run(cmd *cobra.Command, path string) error {
 		err = container.Verify(cmd.Context(), r.Files, func(done, total int64) {
 			r.Bytes = done
 			rate := float64(done) / time.Since(start).Seconds()
-			left := time.Duration(float64(total-done) / rate * float64(time.Second))
-			scr.Status("verifying: %s of %s, %s/s, %s", cortex.FormatBytes(done), cortex.FormatBytes(total), cortex.FormatBytes(int64(rate)), timeLeft(left))
+			scr.Status("verifying: %s of %s, %s/s, %s", cortex.FormatBytes(done), cortex.FormatBytes(total), cortex.FormatBytes(int64(rate)), rest(start, done, total))
 		})
 	}
 	faults, err := splitFaults(err)

@@ -43,3 +43,16 @@ func moduleVersion() string {
 	}
 	return "(devel)"
 }
+
+// oneArg takes one argument, and asks for it where there is none.
+func oneArg(question string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return usagef("%s", question)
+		case len(args) > 1:
+			return usagef("unexpected argument %q", args[1])
+		}
+		return nil
+	}
+}
