@@ -1,4 +1,5 @@
 #include "textflag.h"
+#include "kvunpack_amd64.h"
 
 // Products with panels. The outer loop runs over panels, the middle one over
 // tiles of rows, the inner one over the depth, so that a panel stays in the cache
@@ -38,13 +39,6 @@
 	SHLQ $2, R10               \
 	MOVQ R10, R11              \
 	NEGQ R11
-
-#define Q8_ARGUMENTS \
-	MOVQ dst_base+0(FP), DI \
-	MOVQ dst_len+8(FP), DX  \
-	MOVQ q_base+24(FP), SI  \
-	MOVQ d_base+48(FP), R8  \
-	SHRQ $4, DX
 
 #define NEXT_PANEL(bytes) \
 	MOVQ s_StrideC+112(FP), AX \
@@ -247,86 +241,30 @@ TEXT ·panelsF16_avx2(SB), NOSPLIT, $0-128
 	VPMOVSXBD (SI), Y2      \
 	VPMOVSXBD 8(SI), Y3     \
 	PREFETCHT0 1024(SI)     \
-	VCVTDQ2PS Y2, Y2        \
-	VCVTDQ2PS Y3, Y3        \
-	VMULPS scale0, Y2, Y2   \
-	VMULPS scale1, Y3, Y3   \
-	VMOVUPS Y2, (DI)        \
-	VMOVUPS Y3, 32(DI)      \
 	ADDQ $16, SI            \
-	ADDQ $64, DI
+	YFLOATS(scale0, scale1)
 
 #define ZWIDEN(scale) \
 	VPMOVSXBD (SI), Z2     \
 	PREFETCHT0 1024(SI)    \
-	VCVTDQ2PS Z2, Z2       \
-	VMULPS scale, Z2, Z2   \
-	VMOVUPS Z2, (DI)       \
 	ADDQ $16, SI           \
-	ADDQ $64, DI
-
-// COLUMNS calls WIDEN for all rows, after SCALES for every 32 of them.
-#define COLUMNS(SCALES, WIDEN) \
-	Q8_ARGUMENTS      \
-block:              \
-	SCALES            \
-	ADDQ $32, R8      \
-	MOVQ $32, CX      \
-	CMPQ DX, CX       \
-	JGE  rows         \
-	MOVQ DX, CX       \
-rows:               \
-	SUBQ CX, DX       \
-row:                \
-	WIDEN             \
-	DECQ CX           \
-	JNZ  row          \
-	TESTQ DX, DX      \
-	JNZ  block        \
-	VZEROUPPER        \
-	RET
-
-#define YSCALES \
-	VCVTPH2PS (R8), Y0   \
-	VCVTPH2PS 16(R8), Y1
-
-#define ZSCALES VCVTPH2PS (R8), Z0
+	ZFLOATS(scale)
 
 // func q8Columns_avx2(dst []float32, q []int8, d []uint16)
 TEXT ·q8Columns_avx2(SB), NOSPLIT, $0-72
-	COLUMNS(YSCALES, YWIDEN(Y0, Y1))
+	COLUMNS(KV_ARGUMENTS, YSCALES, YWIDEN(Y0, Y1))
 
 // func q8Columns_avx512(dst []float32, q []int8, d []uint16)
 TEXT ·q8Columns_avx512(SB), NOSPLIT, $0-72
-	COLUMNS(ZSCALES, ZWIDEN(Z0))
+	COLUMNS(KV_ARGUMENTS, ZSCALES, ZWIDEN(Z0))
 
 // func q8Rows_avx2(dst []float32, q []int8, d []uint16)
 TEXT ·q8Rows_avx2(SB), NOSPLIT, $0-72
-	Q8_ARGUMENTS
-
-row:
-	VPBROADCASTW (R8), X0
-	VCVTPH2PS    X0, Y0
-	YWIDEN(Y0, Y0)
-	ADDQ         $2, R8
-	DECQ         DX
-	JNZ          row
-	VZEROUPPER
-	RET
+	ROWS(KV_ARGUMENTS, YSCALE, YWIDEN(Y0, Y0))
 
 // func q8Rows_avx512(dst []float32, q []int8, d []uint16)
 TEXT ·q8Rows_avx512(SB), NOSPLIT, $0-72
-	Q8_ARGUMENTS
-
-row:
-	VPBROADCASTW (R8), Y0
-	VCVTPH2PS    Y0, Z0
-	ZWIDEN(Z0)
-	ADDQ         $2, R8
-	DECQ         DX
-	JNZ          row
-	VZEROUPPER
-	RET
+	ROWS(KV_ARGUMENTS, ZSCALE, ZWIDEN(Z0))
 
 // The exponentials of a page of scores, as expSum_avx2 computes them, but that
 // values below -104 count as -104, whose exponential is rounded to 0, and that

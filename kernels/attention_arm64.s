@@ -1,5 +1,6 @@
 #include "textflag.h"
 #include "asm_arm64.h"
+#include "kvunpack_arm64.h"
 
 // Products with panels. The outer loop runs over panels, the middle one over
 // tiles of up to four rows, the inner one over the depth.
@@ -138,31 +139,12 @@ next:              \
 	BNE  panel       \
 	RET
 
-#define Q8_ARGUMENTS \
-	MOVD dst_base+0(FP), R0 \
-	MOVD dst_len+8(FP), R4  \
-	MOVD q_base+24(FP), R1  \
-	MOVD d_base+48(FP), R2  \
-	LSR  $4, R4, R4
-
-// WIDEN unpacks a row of a panel whose scales are in V16-V19.
+// WIDEN unpacks a row of a panel, 16 bytes, whose scales are in s0 to s3.
 #define WIDEN(s0, s1, s2, s3) \
 	VLD1.P 16(R1), [V0.B16] \
 	SSHLL_H8(0, 0, 1)  \
 	SSHLL2_H8(0, 0, 2) \
-	SSHLL_S4(0, 1, 4)  \
-	SSHLL2_S4(0, 1, 5) \
-	SSHLL_S4(0, 2, 6)  \
-	SSHLL2_S4(0, 2, 7) \
-	SCVTF_S4(4, 4)     \
-	SCVTF_S4(5, 5)     \
-	SCVTF_S4(6, 6)     \
-	SCVTF_S4(7, 7)     \
-	FMUL_S4(s0, 4, 4)  \
-	FMUL_S4(s1, 5, 5)  \
-	FMUL_S4(s2, 6, 6)  \
-	FMUL_S4(s3, 7, 7)  \
-	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], 64(R0)
+	FLOATS(1, 2, s0, s1, s2, s3)
 
 // func panelsF32_neon(c, a, b []float32, s PanelShape)
 TEXT ·panelsF32_neon(SB), NOSPLIT, $0-128
@@ -174,34 +156,8 @@ TEXT ·panelsF16_neon(SB), NOSPLIT, $0-128
 
 // func q8Columns_neon(dst []float32, q []int8, d []uint16)
 TEXT ·q8Columns_neon(SB), NOSPLIT, $0-72
-	Q8_ARGUMENTS
-
-block:
-	VLD1.P 32(R2), [V2.B16, V3.B16]
-	FCVTL_S4(2, 16)
-	FCVTL2_S4(2, 17)
-	FCVTL_S4(3, 18)
-	FCVTL2_S4(3, 19)
-	MOVD $32, R9
-	CMP  R9, R4
-	CSEL LT, R4, R9, R9
-	SUB  R9, R4
-
-row:
-	WIDEN(16, 17, 18, 19)
-	SUBS $1, R9
-	BNE  row
-	CBNZ R4, block
-	RET
+	COLUMNS(KV_ARGUMENTS, WIDEN)
 
 // func q8Rows_neon(dst []float32, q []int8, d []uint16)
 TEXT ·q8Rows_neon(SB), NOSPLIT, $0-72
-	Q8_ARGUMENTS
-
-row:
-	VLD1R.P 2(R2), [V3.H4]
-	FCVTL_S4(3, 3)
-	WIDEN(3, 3, 3, 3)
-	SUBS $1, R4
-	BNE  row
-	RET
+	ROWS(KV_ARGUMENTS, WIDEN)
