@@ -1,4 +1,5 @@
 #include "textflag.h"
+#include "sdr_amd64.h"
 
 // Products of channel-major weights for AVX2: see sdr_tiles.go and
 // sdr_avx512_amd64.s, of which these are the halves, with four registers of
@@ -44,43 +45,18 @@ GLOBL sdrOrder<>(SB), RODATA|NOPTR, $16
 	VPSIGNB v, Y15, v    \
 	DOT(v, Y9, l, Y9)
 
-// Registers: see sdr_avx512_amd64.s.
-#define BEGIN \
-	MOVQ     acc+0(FP), DI         \
-	MOVQ     values+8(FP), SI      \
-	MOVQ     next+24(FP), R15      \
-	MOVQ     quads+32(FP), AX      \
-	SHLQ     $5, AX                \
-	ADDQ     offsets+16(FP), AX    \
-	MOVQ     AX, quads+32(FP)      \ // where the offsets end
-	SHLQ     $6, groups+56(FP)     \ // bytes of a channel in the tile
-	MOVQ     half+48(FP), R13      \
-	MOVQ     (R15), CX             \
-	VPCMPEQW Y12, Y12, Y12         \
-	VPSRLW   $15, Y12, Y12         \ // ones
-	XORL     BX, BX                \
-	XORL     AX, AX
+// ONES sets the words of Y12.
+#define ONES \
+	VPCMPEQW Y12, Y12, Y12 \
+	VPSRLW   $15, Y12, Y12
 
 // QUAD makes Y8 and Y10 of a quarter of four channels.
 #define QUAD(off, INTERLEAVE, fetched) \
-	MOVQ         (DX), R8               \
-	MOVQ         8(DX), R9              \
-	MOVQ         16(DX), R10            \
-	MOVQ         24(DX), R11            \
-	ADDQ         SI, R8                 \
-	ADDQ         SI, R9                 \
-	ADDQ         SI, R10                \
-	ADDQ         SI, R11                \
+	CHANNELS \
 	VPBROADCASTD (R12), Y14             \
 	VPBROADCASTD (R12)(R13*1), Y15      \
 	PREFETCHT1   (CX)(BX*1)             \
-	ADDQ         $64, BX                \
-	CMPQ         BX, groups+56(FP)      \
-	JLT          fetched                \
-	XORL         BX, BX                 \
-	ADDQ         $8, R15                \
-	MOVQ         (R15), CX              \
-fetched:                              \
+	FETCHED(64, groups+56(FP), fetched) \
 	VMOVDQU      off(R8)(AX*1), Y8      \
 	INTERLEAVE   off(R9)(AX*1), Y8, Y8  \
 	VMOVDQU      off(R10)(AX*1), Y9     \
@@ -89,12 +65,6 @@ fetched:                              \
 	VPUNPCKLWD   Y9, Y8, Y8             \
 	ADDQ         $32, DX                \
 	LEAQ         (R12)(R13*2), R12
-
-#define GROUP \
-	MOVQ offsets+16(FP), DX \
-	MOVQ AX, R12            \
-	SHRQ $4, R12            \
-	ADDQ x+40(FP), R12
 
 #define PART4(off, INTERLEAVE, sums, quad, fetched) \
 	GROUP                         \
@@ -137,14 +107,6 @@ quad:                           \
 	VMOVDQU Y1, (sums+32)(DI)     \
 	VMOVDQU Y4, (sums+256)(DI)    \
 	VMOVDQU Y5, (sums+288)(DI)
-
-#define END \
-	ADDQ stride+64(FP), DI  \
-	ADDQ $64, AX            \
-	CMPQ AX, groups+56(FP)  \
-	JNE  group              \
-	VZEROUPPER              \
-	RET
 
 // Q makes whole numbers of 8 scales and an activation.
 #define Q(scales, x, y) \
@@ -205,31 +167,18 @@ quad:                           \
 	VMOVUPS    Y7, (y+96)(DI)
 
 #define FINISH \
-	MOVQ         y+0(FP), DI      \
-	MOVQ         acc+8(FP), SI    \
-	MOVQ         sums+16(FP), DX  \
-	MOVQ         half+24(FP), R8  \
-	MOVQ         stride+32(FP), R9 \
-	MOVQ         groups+48(FP), CX \
+	FINISH_ARGUMENTS \
 	VBROADCASTSS s128+56(FP), Y12 \
 	VBROADCASTSS s+60(FP), Y13    \
 	VPXOR        Y14, Y14, Y14    \
 	VPXOR        Y15, Y15, Y15
-
-#define NEXTGROUP(outputs) \
-	ADDQ $(4*outputs), DI \
-	ADDQ R9, SI           \
-	ADDQ sumStride+40(FP), DX \
-	DECQ CX               \
-	JNZ  group            \
-	VZEROUPPER            \
-	RET
 
 // func sdr4_avx2(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 TEXT ·sdr4_avx2(SB), NOSPLIT, $0-80
 	MOVQ           table+72(FP), AX
 	VBROADCASTI128 (AX), Y13
 	BEGIN
+	ONES
 
 group:
 	PART4(0, VPUNPCKLBW, 0, quad0, fetched0)
@@ -241,6 +190,7 @@ group:
 // func sdr8_avx2(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 TEXT ·sdr8_avx2(SB), NOSPLIT, $0-80
 	BEGIN
+	ONES
 
 group:
 	PART8(0, VPUNPCKLBW, 0, quad0, fetched0)
@@ -278,18 +228,7 @@ quad:
 	VPBROADCASTD X9, Y9
 
 whole:
-	MOVQ (R8), R10
-	MOVQ 8(R8), R11
-	MOVQ 16(R8), R12
-	MOVQ 24(R8), R13
-	SARQ $5, R10
-	SARQ $5, R11
-	SARQ $5, R12
-	SARQ $5, R13
-	ADDQ SI, R10
-	ADDQ SI, R11
-	ADDQ SI, R12
-	ADDQ SI, R13
+	SCALES
 	MOVQ sums+8(FP), DX
 	MOVQ groups+48(FP), CX
 	MOVQ DI, BX

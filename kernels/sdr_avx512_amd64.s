@@ -1,4 +1,5 @@
 #include "textflag.h"
+#include "sdr_amd64.h"
 
 // Products of channel-major weights for AVX-512 VNNI: see sdr_tiles.go.
 //
@@ -56,48 +57,16 @@
 //	R12 their activations   R13 from hi to lo
 //	AX from the start of a channel in the tile to the group
 //	R15 channels to fetch, CX one of them, BX where in it
-#define BEGIN \
-	MOVQ acc+0(FP), DI           \
-	MOVQ values+8(FP), SI        \
-	MOVQ next+24(FP), R15        \
-	MOVQ quads+32(FP), AX        \
-	SHLQ $5, AX                  \
-	ADDQ offsets+16(FP), AX      \
-	MOVQ AX, quads+32(FP)        \ // where the offsets end
-	SHLQ $6, groups+56(FP)       \ // bytes of a channel in the tile
-	MOVQ half+48(FP), R13        \
-	MOVQ (R15), CX               \
-	XORL BX, BX                  \
-	XORL AX, AX
-
-#define GROUP \
-	MOVQ offsets+16(FP), DX      \
-	MOVQ AX, R12                 \
-	SHRQ $4, R12                 \
-	ADDQ x+40(FP), R12
 
 #define QUAD(fetched) \
-	MOVQ         (DX), R8              \
-	MOVQ         8(DX), R9             \
-	MOVQ         16(DX), R10           \
-	MOVQ         24(DX), R11           \
-	ADDQ         SI, R8                \
-	ADDQ         SI, R9                \
-	ADDQ         SI, R10               \
-	ADDQ         SI, R11               \
+	CHANNELS \
 	VPBROADCASTD (R12), Z28            \
 	VPBROADCASTD (R12)(R13*1), Z29     \
 	PREFETCHT1   (CX)(BX*1)            \
 	PREFETCHT1   64(CX)(BX*1)          \
 	PREFETCHT1   128(CX)(BX*1)         \
 	PREFETCHT1   192(CX)(BX*1)         \
-	ADDQ         $256, BX              \
-	CMPQ         BX, groups+56(FP)     \
-	JLT          fetched               \
-	XORL         BX, BX                \
-	ADDQ         $8, R15               \
-	MOVQ         (R15), CX             \
-fetched:                             \
+	FETCHED(256, groups+56(FP), fetched) \
 	INTERLEAVE                         \
 	ADDQ         $32, DX               \
 	LEAQ         (R12)(R13*2), R12
@@ -154,12 +123,7 @@ fetched:                             \
 	VMOVUPS    Z3, (y+192)(DI)
 
 #define FINISH(shift) \
-	MOVQ         y+0(FP), DI          \
-	MOVQ         acc+8(FP), SI        \
-	MOVQ         sums+16(FP), DX      \
-	MOVQ         half+24(FP), R8      \
-	MOVQ         stride+32(FP), R9    \
-	MOVQ         groups+48(FP), CX    \
+	FINISH_ARGUMENTS \
 	VBROADCASTSS s128+56(FP), Z28     \
 	VBROADCASTSS s+60(FP), Z29        \
 group:                              \
@@ -168,14 +132,28 @@ group:                              \
 	VPSLLD       $shift, Z30, Z30     \
 	VPSLLD       $shift, Z31, Z31
 
-#define NEXTGROUP(outputs) \
-	ADDQ $(4*outputs), DI \
-	ADDQ R9, SI           \
-	ADDQ sumStride+40(FP), DX \
-	DECQ CX               \
-	JNZ  group            \
-	VZEROUPPER            \
-	RET
+// FOLD sets the constants of LEVELS, Q and BYTES4.
+#define FOLD \
+	MOVL            $0x467e0000, AX  \ // 16256
+	VPBROADCASTD    AX, Z31          \
+	MOVL            $0xc67e0000, AX  \
+	VPBROADCASTD    AX, Z30          \
+	MOVL            $0x00400040, AX  \
+	VPBROADCASTD    AX, Z29          \
+	VBROADCASTI32X4 order<>(SB), Z28 \
+	MOVL            $0x01010101, AX  \
+	VPBROADCASTD    AX, Z27          \
+	VPTERNLOGD      $0xff, Z26, Z26, Z26 \
+	MOVL            $0xaaaaaaaa, AX  \
+	KMOVD           AX, K2
+
+// BEYOND sets the bits of K3 that are beyond whole 16 of CX, which it changes.
+#define BEYOND \
+	ANDL  $15, CX \
+	MOVL  $1, AX  \
+	SHLL  CX, AX  \
+	DECL  AX      \
+	KMOVW AX, K3
 
 // LEVELS makes words of Q of two channels, the second in the upper halves: hi and lo.
 #define LEVELS(a, b, hi, lo) \
@@ -225,25 +203,12 @@ GLOBL order<>(SB), RODATA|NOPTR, $16
 	MOVQ (R15), CX              \
 	XORL AX, AX                 \
 quad:                         \
-	MOVQ (DX), R8               \
-	MOVQ 8(DX), R9              \
-	MOVQ 16(DX), R10            \
-	MOVQ 24(DX), R11            \
-	ADDQ SI, R8                 \
-	ADDQ SI, R9                 \
-	ADDQ SI, R10                \
-	ADDQ SI, R11                \
+	CHANNELS \
 	PREFETCHT1 (CX)(BX*1)       \
 	PREFETCHT1 64(CX)(BX*1)     \
 	PREFETCHT1 128(CX)(BX*1)    \
 	PREFETCHT1 192(CX)(BX*1)    \
-	ADDQ $256, BX               \
-	CMPQ BX, size+48(FP)        \
-	JLT  fetched                \
-	XORL BX, BX                 \
-	ADDQ $8, R15                \
-	MOVQ (R15), CX              \
-fetched:                      \
+	FETCHED(256, size+48(FP), fetched) \
 	INTERLEAVE                  \
 	STORE(Z16, 0)               \
 	STORE(Z17, 64)              \
@@ -382,12 +347,7 @@ quad:
 	JNE  quad
 	STORE8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
 	STORE8(512, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15)
-	ADDQ stride+64(FP), DI
-	ADDQ $64, AX
-	CMPQ AX, groups+56(FP)
-	JNE  group
-	VZEROUPPER
-	RET
+	END
 
 // func sdr8_avx512vnni(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 TEXT ·sdr8_avx512vnni(SB), NOSPLIT, $0-80
@@ -408,12 +368,7 @@ quad:
 	CMPQ DX, quads+32(FP)
 	JNE  quad
 	STORE8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
-	ADDQ stride+64(FP), DI
-	ADDQ $64, AX
-	CMPQ AX, groups+56(FP)
-	JNE  group
-	VZEROUPPER
-	RET
+	END
 
 // func sdrFold_avx512vnni(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)
 TEXT ·sdrFold_avx512vnni(SB), NOSPLIT, $0-68
@@ -422,24 +377,9 @@ TEXT ·sdrFold_avx512vnni(SB), NOSPLIT, $0-68
 	MOVQ            offsets+24(FP), R8
 	MOVQ            in+32(FP), R9
 	MOVQ            half+56(FP), R15
-	MOVL            $0x467e0000, AX        // 16256
-	VPBROADCASTD    AX, Z31
-	MOVL            $0xc67e0000, AX
-	VPBROADCASTD    AX, Z30
-	MOVL            $0x00400040, AX
-	VPBROADCASTD    AX, Z29
-	VBROADCASTI32X4 order<>(SB), Z28
-	MOVL            $0x01010101, AX
-	VPBROADCASTD    AX, Z27
-	VPTERNLOGD      $0xff, Z26, Z26, Z26
-	MOVL            $0xaaaaaaaa, AX
-	KMOVD           AX, K2
+	FOLD
 	MOVQ            groups+48(FP), CX
-	ANDL            $15, CX
-	MOVL            $1, AX
-	SHLL            CX, AX
-	DECL            AX
-	KMOVW           AX, K3                 // the groups beyond whole 16
+	BEYOND // the groups beyond whole 16
 
 quad:
 	CMPQ         quads+40(FP), $1
@@ -448,18 +388,7 @@ quad:
 	VPBROADCASTD AX, Z26
 
 whole:
-	MOVQ         (R8), R10
-	MOVQ         8(R8), R11
-	MOVQ         16(R8), R12
-	MOVQ         24(R8), R13
-	SARQ         $5, R10
-	SARQ         $5, R11
-	SARQ         $5, R12
-	SARQ         $5, R13
-	ADDQ         SI, R10
-	ADDQ         SI, R11
-	ADDQ         SI, R12
-	ADDQ         SI, R13
+	SCALES
 	VBROADCASTSS (R9), Z0
 	VBROADCASTSS 4(R9), Z1
 	VBROADCASTSS 8(R9), Z2
@@ -515,28 +444,13 @@ TEXT ·sdrFoldMany_avx512vnni(SB), NOSPLIT, $0-72
 	MOVQ            scales+16(FP), SI
 	MOVQ            offsets+24(FP), R8
 	MOVQ            rows+32(FP), R10
-	MOVL            $0x467e0000, AX         // 16256
-	VPBROADCASTD    AX, Z31
-	MOVL            $0xc67e0000, AX
-	VPBROADCASTD    AX, Z30
-	MOVL            $0x00400040, AX
-	VPBROADCASTD    AX, Z29
-	VBROADCASTI32X4 order<>(SB), Z28
-	MOVL            $0x01010101, AX
-	VPBROADCASTD    AX, Z27
-	VPTERNLOGD      $0xff, Z26, Z26, Z26
-	MOVL            $0xaaaaaaaa, AX
-	KMOVD           AX, K2
+	FOLD
 	MOVQ            m+56(FP), CX
 	MOVQ            CX, R15
 	ADDQ            $15, R15
 	ANDQ            $~15, R15
 	SHLQ            $2, R15                 // from hi to lo
-	ANDL            $15, CX
-	MOVL            $1, AX
-	SHLL            CX, AX
-	DECL            AX
-	KMOVW           AX, K3                  // the vectors beyond whole 16
+	BEYOND // the vectors beyond whole 16
 
 quad:
 	// The rows of a quad; those that it lacks have no activations.
