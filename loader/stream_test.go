@@ -380,6 +380,8 @@ func TestLend(t *testing.T) {
 	s, err := NewStream(src, blocks, LayOutStream(blocks, LeastStream(blocks)+60_000, 0, p))
 	require.NoError(t, err)
 	defer s.Close()
+	f := &failing{ReaderAt: s.files[0].ReaderAt}
+	s.files[0].ReaderAt = f // before Warm starts to read
 	require.NoError(t, s.Warm(nil))
 	serves := func(from int) {
 		for i := from; i < len(blocks); i++ {
@@ -407,8 +409,6 @@ func TestLend(t *testing.T) {
 	}
 
 	// What cannot be read again stays lent.
-	f := &failing{ReaderAt: s.files[0].ReaderAt}
-	s.files[0].ReaderAt = f
 	require.NotEmpty(t, s.Lend(tail, 20_000))
 	broken := error(syscall.EIO)
 	f.err.Store(&broken)
