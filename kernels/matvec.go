@@ -179,7 +179,7 @@ func quantRows(most int, body quantRowBody) quantMV {
 	}
 }
 
-// A quantOneBody multiplies rows, one after the other, with one vector.
+// A quantOneBody multiplies rows, in the order in which they lie in memory, with one vector.
 type quantOneBody func(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
 
 // oneMost is the length of vectors that stay in the first cache beside the weights
@@ -187,11 +187,11 @@ type quantOneBody func(y *float32, w *byte, rows int, q *int8, d *float32, s *in
 // that share what is read of them are faster.
 const oneMost = 8192
 
-// quantOne makes a product of a body for one vector and a product for several
-// that gives the same bits.
-func quantOne(one quantOneBody, several quantMV) quantMV {
+// quantOne makes a product of a body for one vector of at least least values and a
+// product for several that gives the same bits.
+func quantOne(one quantOneBody, least int, several quantMV) quantMV {
 	return func(y []float32, w []byte, q []int8, d []float32, s []int16, sh shape) {
-		if sh.m == 1 && sh.n <= oneMost {
+		if sh.m == 1 && sh.n >= least && sh.n <= oneMost {
 			one(&y[0], &w[0], sh.rows, &q[0], &d[0], &s[0], sh.n)
 			return
 		}

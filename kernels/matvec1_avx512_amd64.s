@@ -24,12 +24,12 @@ row:                    \
 	MOVQ   n+48(FP), CX   \
 	VXORPS X8, X8, X8
 
-// FETCH prefetches three cache lines 4 KiB ahead: the processor follows the stream by
+// FETCH prefetches three cache lines 8 KiB ahead: the processor follows the stream by
 // itself, but not as far as it takes to read and multiply at the same time.
 #define FETCH \
-	PREFETCHT0 4096(SI) \
-	PREFETCHT0 4160(SI) \
-	PREFETCHT0 4224(SI)
+	PREFETCHT1 8192(SI) \
+	PREFETCHT1 8256(SI) \
+	PREFETCHT1 8320(SI)
 
 #define NEXT(bytes) \
 	ADDQ $bytes, SI \
@@ -195,7 +195,7 @@ TEXT ·matvec1Q6_K_avx512vnni(SB), NOSPLIT, $0-56
 
 block:
 	FETCH
-	PREFETCHT0   4288(SI)
+	PREFETCHT1   8384(SI)
 	VPMOVSXBW    192(SI), Y21
 	VPERMW       Z21, Z23, Z4
 	VPERMW       Z21, Z24, Z5

@@ -8,18 +8,23 @@ func addMatVecRows() {
 	for _, b := range []struct {
 		typ              string
 		avx2, avx512vnni quantBody
+		one              quantOneBody // with AVX-512 VNNI, if one vector has its own
 	}{
-		{"Q4_0", matvecQ4_0_avx2, matvecQ4_0_avx512vnni},
-		{"Q4_1", matvecQ4_1_avx2, matvecQ4_1_avx512vnni},
-		{"Q5_0", matvecQ5_0_avx2, matvecQ5_0_avx512vnni},
-		{"Q5_1", matvecQ5_1_avx2, matvecQ5_1_avx512vnni},
-		{"Q8_0", matvecQ8_0_avx2, matvecQ8_0_avx512vnni},
-		{"IQ4_NL", matvecIQ4_NL_avx2, matvecIQ4_NL_avx512vnni},
-		{"MXFP4", matvecMXFP4_avx2, matvecMXFP4_avx512vnni},
+		{"Q4_0", matvecQ4_0_avx2, matvecQ4_0_avx512vnni, matvec2Q4_0_avx512vnni},
+		{"Q4_1", matvecQ4_1_avx2, matvecQ4_1_avx512vnni, nil},
+		{"Q5_0", matvecQ5_0_avx2, matvecQ5_0_avx512vnni, nil},
+		{"Q5_1", matvecQ5_1_avx2, matvecQ5_1_avx512vnni, nil},
+		{"Q8_0", matvecQ8_0_avx2, matvecQ8_0_avx512vnni, matvec2Q8_0_avx512vnni},
+		{"IQ4_NL", matvecIQ4_NL_avx2, matvecIQ4_NL_avx512vnni, nil},
+		{"MXFP4", matvecMXFP4_avx2, matvecMXFP4_avx512vnni, nil},
 	} {
 		f := products[b.typ].quant
 		f.add(avx2, quantGroups(8, 4, b.avx2))
-		f.add(avx512vnni, quantGroups(16, 8, b.avx512vnni))
+		mv := quantGroups(16, 8, b.avx512vnni)
+		if b.one != nil {
+			mv = quantOne(b.one, 512, mv)
+		}
+		f.add(avx512vnni, mv)
 	}
 	for _, b := range []struct {
 		typ        string
@@ -40,7 +45,7 @@ func addMatVecRows() {
 		f.add(avx2, quantRows(4, b.avx2))
 		mv := quantGroups(16, b.most, b.avx512vnni)
 		if b.one != nil {
-			mv = quantOne(b.one, mv)
+			mv = quantOne(b.one, 0, mv)
 		}
 		f.add(avx512vnni, mv)
 	}
@@ -147,3 +152,9 @@ func matvec1Q5_K_avx512vnni(y *float32, w *byte, rows int, q *int8, d *float32, 
 
 //go:noescape
 func matvec1Q6_K_avx512vnni(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
+
+//go:noescape
+func matvec2Q4_0_avx512vnni(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
+
+//go:noescape
+func matvec2Q8_0_avx512vnni(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
