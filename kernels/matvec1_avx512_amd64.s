@@ -24,12 +24,16 @@ row:                    \
 	MOVQ   n+48(FP), CX   \
 	VXORPS X8, X8, X8
 
-// FETCH prefetches three cache lines 8 KiB ahead: the processor follows the stream by
-// itself, but not as far as it takes to read and multiply at the same time.
+// FETCH prefetches three cache lines 8 KiB ahead into the second cache, and 2 KiB ahead
+// into the first: the processor follows the stream by itself, but not as far as it takes
+// to read and multiply at the same time.
 #define FETCH \
 	PREFETCHT1 8192(SI) \
 	PREFETCHT1 8256(SI) \
-	PREFETCHT1 8320(SI)
+	PREFETCHT1 8320(SI) \
+	PREFETCHT0 2048(SI) \
+	PREFETCHT0 2112(SI) \
+	PREFETCHT0 2176(SI)
 
 #define NEXT(bytes) \
 	ADDQ $bytes, SI \
@@ -196,6 +200,7 @@ TEXT ·matvec1Q6_K_avx512vnni(SB), NOSPLIT, $0-56
 block:
 	FETCH
 	PREFETCHT1   8384(SI)
+	PREFETCHT0   2240(SI)
 	VPMOVSXBW    192(SI), Y21
 	VPERMW       Z21, Z23, Z4
 	VPERMW       Z21, Z24, Z5
