@@ -434,6 +434,42 @@ done:
 	VZEROUPPER
 	RET
 
+// func addInts_avx2(y, x []int32)
+TEXT ·addInts_avx2(SB), NOSPLIT, $0-48
+	MOVQ y_base+0(FP), DI
+	MOVQ y_len+8(FP), CX
+	MOVQ x_base+24(FP), SI
+	SUBQ $16, CX
+	JLT  tail
+
+loop:
+	VMOVDQU (DI), Y0
+	VMOVDQU 32(DI), Y1
+	VPADDD  (SI), Y0, Y0
+	VPADDD  32(SI), Y1, Y1
+	VMOVDQU Y0, (DI)
+	VMOVDQU Y1, 32(DI)
+	ADDQ    $64, DI
+	ADDQ    $64, SI
+	SUBQ    $16, CX
+	JGE     loop
+
+tail:
+	ADDQ $16, CX
+	JZ   done
+
+loop1:
+	MOVL (SI), AX
+	ADDL AX, (DI)
+	ADDQ $4, DI
+	ADDQ $4, SI
+	DECQ CX
+	JNZ  loop1
+
+done:
+	VZEROUPPER
+	RET
+
 // func scale_avx2(y []float32, a float32)
 TEXT ·scale_avx2(SB), NOSPLIT, $0-28
 	MOVQ         y_base+0(FP), DI

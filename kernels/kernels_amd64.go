@@ -37,6 +37,7 @@ func addRows() {
 	rope.add(avx2, rope_avx2)
 	ropeNeoX.add(avx2, ropeNeoX_avx2)
 	add.add(avx2, add_avx2)
+	addInts.add(avx2, addInts_avx2)
 	scale.add(avx2, scale_avx2)
 	toF16.add(avx2, toF16_avx2)
 	fromF16.add(avx2, fromF16_avx2)
@@ -77,6 +78,9 @@ func ropeNeoX_avx2(x, cs []float32, headDim int)
 
 //go:noescape
 func add_avx2(y, x []float32)
+
+//go:noescape
+func addInts_avx2(y, x []int32)
 
 //go:noescape
 func scale_avx2(y []float32, a float32)

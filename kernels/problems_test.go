@@ -192,6 +192,24 @@ func walks() []walker {
 				clear(index[n:])
 				as[int32](o[1])[0] = int32(n)
 			}})
+	ws = append(ws,
+		walk[func(y, x []int32)]{addInts, anyLength, 4096,
+			func(r *rand.Rand, n int) problem {
+				x, y := make([]int32, n), make([]int32, n)
+				for i := range x {
+					x[i], y[i] = int32(r.Uint32()), int32(r.Uint32())
+				}
+				return problem{[]operand{out(y), in(x)}, 8 * n, exact}
+			},
+			func(fn func(y, x []int32), o []operand) { fn(as[int32](o[0]), as[int32](o[1])) }},
+		walk[func(y, x, d []float32, index []int32) uint32]{gather, anyLength, 4096, gatherProblem,
+			func(fn func(y, x, d []float32, index []int32) uint32, o []operand) {
+				var index []int32
+				if len(o[4].data) > 0 {
+					index = as[int32](o[4])
+				}
+				as[uint32](o[1])[0] = fn(as[float32](o[0]), as[float32](o[2]), as[float32](o[3]), index)
+			}})
 	ws = append(ws, attentionWalks()...)
 	ws = append(ws, kvQ4Walks()...)
 	for _, f := range families {
@@ -222,6 +240,25 @@ func selectProblem(r *rand.Rand, n int) problem {
 		}
 	}
 	return problem{[]operand{out(make([]int32, n)), out(make([]int32, 1)), in(x), in(norm)}, 8 * n, exact}
+}
+
+// gatherProblem takes some or all of n elements.
+func gatherProblem(r *rand.Rand, n int) problem {
+	x, d := floats(r, n), floats(r, n)
+	var index []int32
+	for j := range x {
+		if r.IntN(50) == 0 {
+			x[j] = math.Float32frombits(r.Uint32())
+		}
+		if r.IntN(2) == 0 {
+			index = append(index, int32(j))
+		}
+	}
+	y := make([]float32, len(index))
+	if len(index) == 0 || r.IntN(3) == 0 {
+		y, index = make([]float32, n), nil
+	}
+	return problem{[]operand{out(y), out(make([]uint32, 1)), in(x), in(d), in(index)}, 8 * n, exact}
 }
 
 // relative is within, bounded by k units in the last place of each element.

@@ -121,6 +121,10 @@ func (in *SDRInput) Set(x []float32, active [][]int32, dmax []float32) {
 	in.union(active, n)
 	in.Scale = resize(in.Scale, in.M)
 	in.X = resize(in.X, len(in.Index)*in.M)
+	if in.M == 1 {
+		in.setOne(x, active, dmax)
+		return
+	}
 	clear(in.X)
 	for t := range in.M {
 		x := x[t*n:][:n]
@@ -137,10 +141,7 @@ func (in *SDRInput) union(active [][]int32, n int) {
 	in.Index = in.Index[:0]
 	switch {
 	case active == nil:
-		in.Index = resize(in.Index, n)
-		for j := range in.Index {
-			in.Index[j] = int32(j)
-		}
+		in.All(n)
 	case len(active) == 1:
 		in.Index = append(in.Index, active[0]...)
 	default:
@@ -165,6 +166,30 @@ func (in *SDRInput) union(active [][]int32, n int) {
 	}
 	if len(in.Index) > SDRChannels {
 		panic(fmt.Sprintf("kernels: %d active channels, more than %d", len(in.Index), SDRChannels))
+	}
+}
+
+// All sets Index to all of n channels.
+func (in *SDRInput) All(n int) {
+	if len(in.Index) == n && n > 0 && in.Index[0] == 0 && int(in.Index[n-1]) == n-1 {
+		return // an ascending list that begins and ends like this is all of them
+	}
+	in.Index = resize(in.Index, n)
+	for j := range in.Index {
+		in.Index[j] = int32(j)
+	}
+}
+
+// setOne makes the only vector.
+func (in *SDRInput) setOne(x []float32, active [][]int32, dmax []float32) {
+	var index []int32
+	if active != nil {
+		index = in.Index
+	}
+	if r := in.setScale(0, gather.fn(in.X, x, dmax, index)); r != 0 {
+		Scale(in.X, r)
+	} else {
+		clear(in.X)
 	}
 }
 
@@ -325,12 +350,32 @@ func (p *SDR) Finish(y []float32, stride int, acc []int32, groups, from, rows in
 	body.finish(first(y, (in.M-1)*stride+rows), stride, first(acc, body.accLen(groups, in.M)), groups, from, rows, in)
 }
 
-// addSums adds more to sums, which are as many.
-func addSums(sums, more []int32) {
-	more = more[:len(sums)]
-	for i := range sums {
-		sums[i] += more[i]
+var (
+	addInts = newFamily("addInts", "", addInts_ref)
+	gather  = newFamily("gather", "", gather_ref)
+)
+
+// addInts_ref adds x to y; they are as long.
+func addInts_ref(y, x []int32) {
+	x = x[:len(y)]
+	for i := range y {
+		y[i] += x[i]
 	}
+}
+
+// gather_ref sets y to the elements of x at index, or to all if index is nil, and returns the
+// largest magnitude of the products of these and those of d as bits. Elements that x does not
+// have panic or are 0.
+func gather_ref(y, x, d []float32, index []int32) (most uint32) {
+	for i := range y {
+		j := i
+		if index != nil {
+			j = int(index[i])
+		}
+		y[i] = x[j]
+		most = max(most, magnitude(x[j]*d[j]))
+	}
+	return most
 }
 
 // sdrValues unpacks a group.
@@ -385,7 +430,7 @@ func sdrRef(group int, sparse bool, values sdrValues) *sdrBody {
 		add: func(acc, more []int32, groups, from, to, m int) {
 			for t := range m {
 				at, end := (t*groups+from)*2*group, (t*groups+to)*2*group
-				addSums(acc[at:end], more[at:end])
+				addInts_ref(acc[at:end], more[at:end])
 			}
 		},
 		finish: func(y []float32, stride int, acc []int32, groups, from, rows int, in *SDRInput) {

@@ -57,7 +57,7 @@ func sdr4Finish_avx2(y *float32, acc, sums *int32, half, stride, sumStride, grou
 func sdr8Finish_avx2(y *float32, acc, sums *int32, half, stride, sumStride, groups int, s128, s float32)
 
 //go:noescape
-func sdrFold_avx512vnni(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)
+func sdrFold_avx512vnni(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32, next, nextScales *uintptr)
 
 //go:noescape
 func sdr4_avx512vnni(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)

@@ -132,20 +132,18 @@ group:                              \
 	VPSLLD       $shift, Z30, Z30     \
 	VPSLLD       $shift, Z31, Z31
 
-// FOLD sets the constants of LEVELS, Q and BYTES4.
+// FOLD sets the constants of Q, LEVELS and BYTES4.
 #define FOLD \
 	MOVL            $0x467e0000, AX  \ // 16256
 	VPBROADCASTD    AX, Z31          \
-	MOVL            $0xc67e0000, AX  \
+	MOVL            $0xc080c080, AX  \ // -16256 twice
 	VPBROADCASTD    AX, Z30          \
 	MOVL            $0x00400040, AX  \
 	VPBROADCASTD    AX, Z29          \
 	VBROADCASTI32X4 order<>(SB), Z28 \
 	MOVL            $0x01010101, AX  \
 	VPBROADCASTD    AX, Z27          \
-	VPTERNLOGD      $0xff, Z26, Z26, Z26 \
-	MOVL            $0xaaaaaaaa, AX  \
-	KMOVD           AX, K2
+	VPTERNLOGD      $0xff, Z26, Z26, Z26
 
 // BEYOND sets the bits of K3 that are beyond whole 16 of CX, which it changes.
 #define BEYOND \
@@ -155,23 +153,23 @@ group:                              \
 	DECL  AX      \
 	KMOVW AX, K3
 
-// LEVELS makes words of Q of two channels, the second in the upper halves: hi and lo.
+// Q makes whole numbers of 16 scales and an activation. What is too small for 32 bits becomes
+// the least number of 32 bits.
+#define Q(scales, x, z) \
+	VCVTPH2PS.Z (scales)(AX*2), K1, z \
+	VMULPS      x, z, z               \
+	VMINPS      Z31, z, z             \
+	VCVTPS2DQ   z, z
+
+// LEVELS makes words of Q of two channels, in each lane those of the first and then those of
+// the second: hi and lo.
 #define LEVELS(a, b, hi, lo) \
-	VPSLLD    $16, b, b    \
-	VMOVDQU16 b, K2, a     \
+	VPACKSSDW b, a, a      \
+	VPMAXSW   Z30, a, a    \
 	VPADDW    Z29, a, hi   \
 	VPSRAW    $7, hi, hi   \
 	VPSLLW    $7, hi, lo   \
 	VPSUBW    lo, a, lo
-
-// Q makes whole numbers of 16 scales and an activation.
-#define Q(scales, x, y, z) \
-	VMOVDQU16.Z (scales)(AX*2), K1, y \
-	VCVTPH2PS   y, z                  \
-	VMULPS      x, z, z               \
-	VMINPS      Z31, z, z             \
-	VMAXPS      Z30, z, z             \
-	VCVTPS2DQ   z, z
 
 // BYTES4 makes four bytes for each group of the words of two and two channels, and
 // adds them to the sums.
@@ -184,8 +182,8 @@ group:                              \
 	VPDPBUSD  a, Z27, b       \
 	VMOVDQU32 b, sums
 
-DATA order<>+0(SB)/8, $0x0b0a030209080100
-DATA order<>+8(SB)/8, $0x0f0e07060d0c0504
+DATA order<>+0(SB)/8, $0x0d0905010c080400
+DATA order<>+8(SB)/8, $0x0f0b07030e0a0602
 GLOBL order<>(SB), RODATA|NOPTR, $16
 
 // Several vectors: macros of the panels.
@@ -308,7 +306,6 @@ loop:                       \
 	VMOVUPS.Z (row)(AX*4), K1, z \
 	VMULPS    d, z, z            \
 	VMINPS    Z31, z, z          \
-	VMAXPS    Z30, z, z          \
 	VCVTPS2DQ z, z
 
 // SCALE makes Z and its Y the scale of the channel at an offset.
@@ -370,13 +367,15 @@ quad:
 	STORE8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
 	END
 
-// func sdrFold_avx512vnni(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)
-TEXT ·sdrFold_avx512vnni(SB), NOSPLIT, $0-68
+// func sdrFold_avx512vnni(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32, next, nextScales *uintptr)
+//
+// For each 16 groups of a quad, as many scales of the next one are fetched, and four lines of weights.
+TEXT ·sdrFold_avx512vnni(SB), NOSPLIT, $0-88
 	MOVQ            x+0(FP), DI
-	MOVQ            scales+16(FP), SI
 	MOVQ            offsets+24(FP), R8
 	MOVQ            in+32(FP), R9
 	MOVQ            half+56(FP), R15
+	MOVQ            nextScales+80(FP), R14
 	FOLD
 	MOVQ            groups+48(FP), CX
 	BEYOND // the groups beyond whole 16
@@ -388,11 +387,15 @@ quad:
 	VPBROADCASTD AX, Z26
 
 whole:
+	MOVQ         scales+16(FP), SI
 	SCALES
 	VBROADCASTSS (R9), Z0
 	VBROADCASTSS 4(R9), Z1
 	VBROADCASTSS 8(R9), Z2
 	VBROADCASTSS 12(R9), Z3
+	MOVQ         next+72(FP), SI
+	MOVQ         (SI), SI
+	ADDQ         $8, next+72(FP)
 	MOVQ         sums+8(FP), DX
 	MOVQ         groups+48(FP), CX
 	XORL         AX, AX
@@ -404,20 +407,34 @@ groups:
 	KMOVW K3, K1
 
 part:
-	Q(R10, Z0, Y4, Z4)
-	Q(R11, Z1, Y5, Z5)
-	Q(R12, Z2, Y6, Z6)
-	Q(R13, Z3, Y7, Z7)
+	PREFETCHT1 (SI)
+	PREFETCHT1 64(SI)
+	PREFETCHT1 128(SI)
+	PREFETCHT1 192(SI)
+	MOVQ       (R14), BX
+	PREFETCHT0 (BX)(AX*2)
+	MOVQ       8(R14), BX
+	PREFETCHT0 (BX)(AX*2)
+	MOVQ       16(R14), BX
+	PREFETCHT0 (BX)(AX*2)
+	MOVQ       24(R14), BX
+	PREFETCHT0 (BX)(AX*2)
+	Q(R10, Z0, Z4)
+	Q(R11, Z1, Z5)
+	Q(R12, Z2, Z6)
+	Q(R13, Z3, Z7)
 	LEVELS(Z4, Z5, Z8, Z10)
 	LEVELS(Z6, Z7, Z9, Z11)
 	BYTES4(Z8, Z9, (DI), (DX))
 	BYTES4(Z10, Z11, (DI)(R15*1), (DX)(R15*1))
+	ADDQ  $256, SI
 	ADDQ  $16, AX
 	ADDQ  $64, DI
 	ADDQ  $64, DX
 	TESTQ CX, CX
 	JG    groups
 	ADDQ  $32, R8
+	ADDQ  $32, R14
 	ADDQ  $16, R9
 	ADDQ  R15, DI
 	DECQ  quads+40(FP)

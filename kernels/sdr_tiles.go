@@ -103,6 +103,7 @@ type sdrChunk struct {
 	channels [sdrEntries]int32                // of the block
 	offsets  [sdrEntries]int                  // from the first weights of the tile, in bytes
 	next     [sdrEntries + 1]uintptr          // weights to be fetched, of the channels that come next
+	scales   [sdrEntries + 1]uintptr          // their scales
 	in       [sdrEntries]float32
 }
 
@@ -118,15 +119,16 @@ func (k *sdrTiles) accumulate(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput
 	for i := i0; i < i1; i += size {
 		entries := min(size, i1-i)
 		quads := ceil(entries, 4)
-		for e := range 4 * quads { // what a quad lacks is a channel again, whose activations are ANDed with 0
-			c.channels[e] = in.Index[min(i+e, i1-1)] - int32(b.First)
-			c.offsets[e] = int(c.channels[e]) * b.Groups * SDRGroupBytes
-		}
+		c.place(b, in.Index[i:][:entries])
 		if k.expand == nil {
-			c.fetch(b, g0, in, i+entries, 4*quads+1)
+			c.fetch(b, g0, in.Index[i+entries:], 4*quads+1)
 		} else {
+			for e, o := range c.offsets[:4*quads] {
+				c.channels[e] = int32(o / (b.Groups * SDRGroupBytes))
+			}
 			for e := range c.next {
 				c.next[e] = uintptr(unsafe.Pointer(&c.lines)) // is there already
+				c.scales[e] = c.next[e]
 			}
 			c.zero = zeroByte(k.group, b.Table)
 		}
@@ -144,10 +146,14 @@ func (k *sdrTiles) accumulate(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput
 // foldGroups folds the activations of a chunk for the groups of a tile.
 func (k *sdrTiles) foldGroups(x []uint32, sums []int32, b *SDRBlock, g0, g1 int, in *SDRInput, t, i, entries int, c *sdrChunk) {
 	quads, width := ceil(entries, 4), padded(g1-g0)
-	for e := range 4 * quads {
-		c.in[e] = in.X[(i+min(e, entries-1))*in.M+t]
+	from := &in.X[i*in.M]
+	if in.M > 1 || entries%4 != 0 {
+		for e := range 4 * quads {
+			c.in[e] = in.X[(i+min(e, entries-1))*in.M+t]
+		}
+		from = &c.in[0]
 	}
-	k.fold(&x[t*quads*2*width], &sums[t*2*width], &b.Scales[2*g0], &c.offsets[0], &c.in[0], quads, g1-g0, 4*width, ^uint32(0)>>(8*(4*quads-entries)))
+	k.fold(&x[t*quads*2*width], &sums[t*2*width], &b.Scales[2*g0], &c.offsets[0], from, quads, g1-g0, 4*width, ^uint32(0)>>(8*(4*quads-entries)), &c.next[0], &c.scales[0])
 }
 
 // addEach multiplies one vector after the other.
@@ -236,38 +242,60 @@ func (k *sdrTiles) multiply(acc []int32, c *sdrChunk, g, m int, x []uint32, quad
 	}
 }
 
-// fetch sets next to the weights of n channels from entry i on, those of the last again if
-// there are fewer.
-func (c *sdrChunk) fetch(b *SDRBlock, g0 int, in *SDRInput, i, n int) {
-	var last uintptr
-	for e := range n {
-		if i+e < len(in.Index) {
-			j := int(in.Index[i+e]) - b.First
-			if j >= b.Channels && b.Next != nil {
-				j -= b.Channels
-				b = b.Next
+// place sets offsets to those of some channels. What a quad lacks is the last channel again,
+// whose activations are ANDed with 0.
+func (c *sdrChunk) place(b *SDRBlock, channels []int32) {
+	size := b.Groups * SDRGroupBytes
+	offsets := c.offsets[:len(channels)]
+	for e, j := range channels {
+		offsets[e] = (int(j) - b.First) * size
+	}
+	for e := len(channels); e%4 != 0; e++ {
+		c.offsets[e] = c.offsets[e-1]
+	}
+}
+
+// fetch sets next and scales to the first n of the channels, the last again if there are fewer. Of
+// other blocks only b and the one that follows it are looked at.
+func (c *sdrChunk) fetch(b *SDRBlock, g0 int, channels []int32, n int) {
+	next, scales := c.next[:n], c.scales[:n]
+	e := 0
+	for ; b != nil; b = b.Next {
+		size := b.Groups * SDRGroupBytes
+		values := uintptr(unsafe.Pointer(unsafe.SliceData(b.Values))) + uintptr(g0*SDRGroupBytes)
+		from := uintptr(unsafe.Pointer(unsafe.SliceData(b.Scales))) + uintptr(2*g0)
+		for e < min(n, len(channels)) {
+			j := int(channels[e]) - b.First
+			if j >= b.Channels {
+				break
 			}
-			if j < b.Channels {
-				last = uintptr(unsafe.Pointer(unsafe.SliceData(b.Values))) + uintptr((j*b.Groups+g0)*SDRGroupBytes)
-			}
+			next[e], scales[e] = values+uintptr(j*size), from+uintptr(j*size/32)
+			e++
 		}
-		c.next[e] = last
+	}
+	if e == 0 {
+		next[0] = uintptr(unsafe.Pointer(c)) // there is nothing to fetch
+		scales[0] = next[0]
+		e = 1
+	}
+	for ; e < n; e++ {
+		next[e], scales[e] = next[e-1], scales[e-1]
 	}
 }
 
 func (k *sdrTiles) add(acc, more []int32, groups, from, to, m int) {
 	accStride := m * 2 * k.group
-	addSums(acc[from*accStride:to*accStride], more[from*accStride:to*accStride])
+	addInts.fn(acc[from*accStride:to*accStride], more[from*accStride:to*accStride])
 	// The sums of activations.
 	acc, more = acc[accStride*groups:], more[accStride*groups:]
 	if k.many(m) {
 		each := 2 * padded(m)
-		addSums(acc[from*each:to*each], more[from*each:to*each])
+		addInts.fn(acc[from*each:to*each], more[from*each:to*each])
 		return
 	}
 	for i := range 2 * m {
 		at, end := i*padded(groups)+from, i*padded(groups)+to
-		addSums(acc[at:end], more[at:end])
+		addInts.fn(acc[at:end], more[at:end])
 	}
 }
 
@@ -295,12 +323,13 @@ func (k *sdrTiles) finishAll(y []float32, stride int, acc []int32, groups, from,
 
 // An sdrFold makes the activations of quads for groups; those of the last quad are ANDed
 // with last. From hi to lo of x there are half bytes. Channels are offsets in bytes of
-// weights.
-type sdrFold func(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)
+// weights. Meanwhile it may fetch the scales of as many quads from nextScales, and the
+// beginnings of some weights of next.
+type sdrFold func(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32, next, nextScales *uintptr)
 
 // sdrFoldBy makes the fold of any number of groups out of one for a multiple of step.
-func sdrFoldBy(step int, fold sdrFold) sdrFold {
-	return func(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32) {
+func sdrFoldBy(step int, fold func(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)) sdrFold {
+	return func(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32, _, _ *uintptr) {
 		whole := groups / step * step
 		if whole > 0 {
 			fold(x, sums, scales, offsets, in, quads, whole, half, last)

@@ -3,6 +3,7 @@ package kernels
 func addSelectRows() {
 	selectTop.add(avx512vnni, selectTop_avx512vnni)
 	selectAbove.add(avx512vnni, selectAbove_avx512vnni)
+	gather.add(avx512vnni, gather_avx512vnni)
 }
 
 // selectTop_avx512vnni halves the range of the k-th largest score: counting scores is so
@@ -69,3 +70,6 @@ func countScores_avx512vnni(scores []int32, least uint32) int
 //
 //go:noescape
 func takeScores_avx512vnni(scores []int32, least uint32) (n int)
+
+//go:noescape
+func gather_avx512vnni(y, x, d []float32, index []int32) uint32

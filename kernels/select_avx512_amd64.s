@@ -170,3 +170,68 @@ done:
 	MOVQ DI, n+32(FP)
 	VZEROUPPER
 	RET
+
+// func gather_avx512vnni(y, x, d []float32, index []int32) uint32
+TEXT ·gather_avx512vnni(SB), NOSPLIT, $0-100
+	MOVQ         y_base+0(FP), DI
+	MOVQ         y_len+8(FP), CX
+	MOVQ         x_base+24(FP), SI
+	MOVQ         d_base+48(FP), DX
+	MOVQ         index_base+72(FP), R8
+	MOVL         $0x7fffffff, AX
+	VPBROADCASTD AX, Z31
+	MOVQ         x_len+32(FP), AX
+	VPBROADCASTD AX, Z30
+	VPXORD       Z0, Z0, Z0
+	XORL         BX, BX
+	KXNORW       K1, K1, K1
+
+vector:
+	SUBQ      $16, CX
+	JLT       rest
+
+load:
+	TESTQ     R8, R8
+	JZ        all
+	VMOVDQU32.Z (R8)(BX*4), K1, Z1
+	VPCMPUD   $1, Z30, Z1, K1, K2 // channels that there are
+	KMOVW     K2, K3
+	VPXORD    Z2, Z2, Z2
+	VPXORD    Z3, Z3, Z3
+	VGATHERDPS (SI)(Z1*4), K2, Z2
+	VGATHERDPS (DX)(Z1*4), K3, Z3
+	JMP       store
+
+all:
+	VMOVUPS.Z (SI)(BX*4), K1, Z2
+	VMOVUPS.Z (DX)(BX*4), K1, Z3
+
+store:
+	VMOVUPS   Z2, K1, (DI)(BX*4)
+	VMULPS    Z3, Z2, Z2
+	VPANDD    Z31, Z2, Z2
+	VPMAXUD   Z2, Z0, Z0
+	ADDQ      $16, BX
+	TESTQ     CX, CX
+	JG        vector
+
+done:
+	VEXTRACTI64X4 $1, Z0, Y1
+	VPMAXUD       Y1, Y0, Y0
+	VEXTRACTI128  $1, Y0, X1
+	VPMAXUD       X1, X0, X0
+	VPSHUFD       $0x4e, X0, X1
+	VPMAXUD       X1, X0, X0
+	VPSHUFD       $0xb1, X0, X1
+	VPMAXUD       X1, X0, X0
+	VMOVD         X0, AX
+	MOVL          AX, ret+96(FP)
+	VZEROUPPER
+	RET
+
+rest:
+	ADDQ $16, CX
+	JZ   done
+	REST
+	XORL CX, CX
+	JMP  load
