@@ -14,8 +14,9 @@ import (
 // ahead is what is fetched before a product: the beginning of each worker's share
 // of the weights.
 type ahead struct {
-	weights [][]byte       // by worker
-	next    []atomic.Int32 // by worker: its first piece that nobody has fetched
+	weights  [][][]byte     // by worker: some runs of memory
+	next     []atomic.Int32 // by worker: its first piece that nobody has fetched
+	channels bool           // of a product that is stored channel by channel: if all are active
 }
 
 const (
@@ -29,7 +30,7 @@ const (
 // planAhead tells every step which weights to fetch: those of the product that
 // follows, or of the next token's first. It is for weights that are all resident.
 func (e *exec) planAhead() error {
-	isProduct := func(s step) bool { return len(s.rounds) > 0 }
+	isProduct := func(s step) bool { return len(s.rounds) > 0 || s.channels != nil }
 	first := slices.IndexFunc(e.steps, isProduct)
 	if first < 0 {
 		return nil
@@ -50,32 +51,71 @@ func (e *exec) planAhead() error {
 }
 
 // beginnings returns the beginnings of the workers' shares of a product, as far as
-// they lie in one matrix.
-func (e *exec) beginnings(s *step) (*ahead, error) {
+// they lie in one matrix or block.
+func (e *exec) beginnings(s *step) (a *ahead, err error) {
 	n := e.pool.Workers()
-	a := &ahead{weights: make([][]byte, n), next: make([]atomic.Int32, n)}
-	r := &s.rounds[0] // the only one
+	a = &ahead{weights: make([][][]byte, n), next: make([]atomic.Int32, n), channels: s.channels != nil}
 	for w := range n {
-		tile, end := e.pool.Share(w, r.tiles[oneByOne])
-		if tile == end {
-			continue
+		if s.channels != nil {
+			a.weights[w], err = e.beginningOfChannels(s.channels, w)
+		} else {
+			a.weights[w], err = e.beginningOfRows(&s.rounds[0], w) // the only one
 		}
-		b, from, _ := r.tile(tile, oneByOne)
-		data, err := e.m.load.Acquire(b.index)
 		if err != nil {
 			return nil, err
 		}
-		data = data[from*b.rowBytes:]
-		a.weights[w] = data[:min(len(data), aheadBytes)]
-		e.m.load.Release(b.index)
 	}
 	return a, nil
+}
+
+// beginningOfRows returns the beginning of a worker's rows.
+func (e *exec) beginningOfRows(r *round, worker int) ([][]byte, error) {
+	tile, end := e.pool.Share(worker, r.tiles[oneByOne])
+	if tile == end {
+		return nil, nil
+	}
+	b, from, _ := r.tile(tile, oneByOne)
+	data, err := e.m.load.Acquire(b.index)
+	if err != nil {
+		return nil, err
+	}
+	defer e.m.load.Release(b.index)
+	data = data[from*b.rowBytes:]
+	return [][]byte{data[:min(len(data), aheadBytes)]}, nil
+}
+
+// beginningOfChannels returns the beginning of a worker's channels, all of which are active: their
+// scales and their weights. Those of packed blocks are not fetched.
+func (e *exec) beginningOfChannels(c *channels, worker int) ([][]byte, error) {
+	w := &e.channel
+	w.block, w.to, w.n = 0, len(c.blocks), 1
+	w.inputs[0].All(c.Product.Channels)
+	w.shareOut(c, e.pool.Workers())
+	share, end := e.pool.Share(worker, len(w.shares))
+	if share == end {
+		return nil, nil
+	}
+	s := &w.shares[share]
+	if c.Packed(s.block) {
+		return nil, nil
+	}
+	data, err := e.m.load.Acquire(c.Block + s.block)
+	if err != nil {
+		return nil, err
+	}
+	defer e.m.load.Release(c.Block + s.block)
+	scales, values, _, _ := c.Product.Block(s.block, data)
+	b := &c.blocks[s.block]
+	from := (s.from - b.First) * b.Groups
+	scales, values = scales[2*from:], values[kernels.SDRGroupBytes*from:]
+	values = values[:min(len(values), aheadBytes)]
+	return [][]byte{scales[:min(len(scales), len(values)/kernels.SDRGroupBytes*2)], values}, nil
 }
 
 // fetchAhead has idle workers fetch what the plan needs after a step.
 func (e *exec) fetchAhead(s *step) {
 	a := s.ahead
-	if a == nil || e.many != oneByOne || e.ahead.Load() == a {
+	if a == nil || e.many != oneByOne || e.sparse && a.channels || e.ahead.Load() == a {
 		return
 	}
 	for w := range a.next {
@@ -93,12 +133,25 @@ func (m *Model) Ahead(worker int) bool {
 }
 
 func (a *ahead) fetch(worker int) bool {
-	weights, next := a.weights[worker], &a.next[worker]
-	if int(next.Load())*pieceBytes >= len(weights) {
+	next := &a.next[worker]
+	if int(next.Load()) >= a.pieces(worker) {
 		return false
 	}
-	if at := int(next.Add(1)-1) * pieceBytes; at < len(weights) {
-		kernels.Prefetch(weights[at:min(at+pieceBytes, len(weights))])
+	n := int(next.Add(1) - 1)
+	for _, run := range a.weights[worker] {
+		if at := n * pieceBytes; at < len(run) {
+			kernels.Prefetch(run[at:min(at+pieceBytes, len(run))])
+			break
+		}
+		n -= ceil(len(run), pieceBytes)
 	}
 	return true
+}
+
+// pieces returns how many pieces a worker's weights have.
+func (a *ahead) pieces(worker int) (n int) {
+	for _, run := range a.weights[worker] {
+		n += ceil(len(run), pieceBytes)
+	}
+	return n
 }

@@ -296,6 +296,7 @@ func (c *channels) give(e *exec, i int) {
 // multiplyChannels runs a step that is such a product, for as many tokens at a time
 // as there is room for sums.
 func (e *exec) multiplyChannels(s *step) error {
+	e.fetchAhead(s)
 	for from := 0; from < e.n; from += e.channelSizes.tokens {
 		w := &e.channel
 		w.from, w.n = from, min(e.channelSizes.tokens, e.n-from)
