@@ -10,17 +10,18 @@ func addSDRRows() {
 		end, end512   sdrFinish
 		unpack        sdrUnpack
 		expand        sdrExpand
+		packed        sdrPacked
 	}{
-		{"SDR4", "SDRW4", 128, sdr4_avx2, sdr4_avx512vnni, sdr4Finish_avx2, sdr4Finish_avx512vnni, sdr4Unpack_avx512vnni, sdrw4Expand},
-		{"SDR8", "SDRW8", 64, sdr8_avx2, sdr8_avx512vnni, sdr8Finish_avx2, sdr8Finish_avx512vnni, sdr8Unpack_avx512vnni, sdrw8Expand},
+		{"SDR4", "SDRW4", 128, sdr4_avx2, sdr4_avx512vnni, sdr4Finish_avx2, sdr4Finish_avx512vnni, sdr4Unpack_avx512vnni, sdrw4Expand, sdrw4_avx512vbmi2},
+		{"SDR8", "SDRW8", 64, sdr8_avx2, sdr8_avx512vnni, sdr8Finish_avx2, sdr8Finish_avx512vnni, sdr8Unpack_avx512vnni, sdrw8Expand, sdrw8_avx512vbmi2},
 	} {
-		low := sdrTiles{r.group, sdrFoldBy(8, sdrFold_avx2), r.one, r.end, nil, nil}
-		high := sdrTiles{r.group, sdrFold_avx512vnni, r.one512, r.end512, &sdrPanels{sdrFoldMany_avx512vnni, r.unpack, sdrMultiply_avx512vnni}, nil}
+		low := sdrTiles{r.group, sdrFoldBy(8, sdrFold_avx2), r.one, r.end, nil, nil, nil}
+		high := sdrTiles{r.group, sdrFold_avx512vnni, r.one512, r.end512, &sdrPanels{sdrFoldMany_avx512vnni, r.unpack, sdrMultiply_avx512vnni}, nil, nil}
 		sdrs[r.dense].fam.add(avx2, low.body())
 		sdrs[r.dense].fam.add(avx512vnni, high.body())
 		low.expand, high.expand = sdrExpandRef(r.group), sdrExpandRef(r.group)
-		if cpu.X86.HasAVX512VBMI2 {
-			high.expand = r.expand
+		if cpu.X86.HasAVX512VBMI && cpu.X86.HasAVX512VBMI2 {
+			high.expand, high.packed = r.expand, r.packed
 		}
 		sdrs[r.sparse].fam.add(avx2, low.body())
 		sdrs[r.sparse].fam.add(avx512vnni, high.body())
@@ -40,6 +41,12 @@ func sdrw4Expand_avx512vbmi2(lines, values, starts, offsets *byte, channels *int
 
 //go:noescape
 func sdrw8Expand_avx512vbmi2(lines, values, starts, offsets *byte, channels *int32, n, groups, last int)
+
+//go:noescape
+func sdrw4_avx512vbmi2(acc *int32, values, offsets *byte, runs *sdrRun, next *uintptr, quads int, x *uint32, half, groups, stride, last, size int, table *[16]byte, zero uint64)
+
+//go:noescape
+func sdrw8_avx512vbmi2(acc *int32, values, offsets *byte, runs *sdrRun, next *uintptr, quads int, x *uint32, half, groups, stride, last, size int, table *[16]byte, zero uint64)
 
 //go:noescape
 func sdrFold_avx2(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)

@@ -11,7 +11,7 @@ func addSDRRows() {
 		{"SDR4", "SDRW4", 128, sdr4_neon, sdr4_dotprod},
 		{"SDR8", "SDRW8", 64, sdr8_neon, sdr8_dotprod},
 	} {
-		low := sdrTiles{r.group, sdrFoldBy(4, sdrFold_neon), r.neon, sdrFinishInOrder(r.group), nil, nil}
+		low := sdrTiles{r.group, sdrFoldBy(4, sdrFold_neon), r.neon, sdrFinishInOrder(r.group), nil, nil, nil}
 		high := low
 		high.one = r.dotprod
 		sdrs[r.dense].fam.add(neon, low.body())

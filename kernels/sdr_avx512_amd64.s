@@ -1,5 +1,6 @@
 #include "textflag.h"
 #include "sdr_amd64.h"
+#include "sdr_avx512_amd64.h"
 
 // Products of channel-major weights for AVX-512 VNNI: see sdr_tiles.go.
 //
@@ -11,26 +12,13 @@
 //
 // in each lane of 128 bits: register k has outputs 4*k to 4*k+3 of each 16.
 
-// INTERLEAVE makes Z16-Z19 of the channels at R8, R9, R10 and R11, all plus AX. It
-// changes Z20-Z23.
+// INTERLEAVE is MIX of the channels at R8, R9, R10 and R11, all plus AX.
 #define INTERLEAVE \
 	VMOVDQU64  (R8)(AX*1), Z20       \
 	VMOVDQU64  (R9)(AX*1), Z21       \
 	VMOVDQU64  (R10)(AX*1), Z22      \
 	VMOVDQU64  (R11)(AX*1), Z23      \
-	VPUNPCKLBW Z21, Z20, Z16         \
-	VPUNPCKHBW Z21, Z20, Z18         \
-	VPUNPCKLBW Z23, Z22, Z20         \
-	VPUNPCKHBW Z23, Z22, Z21         \
-	VPUNPCKHWD Z20, Z16, Z17         \
-	VPUNPCKLWD Z20, Z16, Z16         \
-	VPUNPCKHWD Z21, Z18, Z19         \
-	VPUNPCKLWD Z21, Z18, Z18
-
-// DOT adds the products of unsigned bytes with the two numbers of four activations.
-#define DOT(codes, h, l) \
-	VPDPBUSD Z28, codes, h \
-	VPDPBUSD Z29, codes, l
+	MIX
 
 // NIBBLES unpacks codes of SDR4 and multiplies those in the low halves and those in
 // the high ones.
@@ -42,11 +30,6 @@
 	VPSHUFB Z20, Z30, Z20     \
 	DOT(codes, h, l)          \
 	DOT(Z20, h2, l2)
-
-// BYTES makes the numbers of SDR8 unsigned and multiplies them.
-#define BYTES(v, h, l) \
-	VPXORD Z31, v, v \
-	DOT(v, h, l)
 
 // One vector. A tile is multiplied group by group, so that the sums of a group stay
 // in registers. Meanwhile the channels that come next are fetched, in the order of
@@ -70,26 +53,6 @@
 	INTERLEAVE                         \
 	ADDQ         $32, DX               \
 	LEAQ         (R12)(R13*2), R12
-
-#define LOAD8(off, z0, z1, z2, z3, z4, z5, z6, z7) \
-	VMOVDQU32 (off)(DI), z0     \
-	VMOVDQU32 (off+64)(DI), z1  \
-	VMOVDQU32 (off+128)(DI), z2 \
-	VMOVDQU32 (off+192)(DI), z3 \
-	VMOVDQU32 (off+256)(DI), z4 \
-	VMOVDQU32 (off+320)(DI), z5 \
-	VMOVDQU32 (off+384)(DI), z6 \
-	VMOVDQU32 (off+448)(DI), z7
-
-#define STORE8(off, z0, z1, z2, z3, z4, z5, z6, z7) \
-	VMOVDQU32 z0, (off)(DI)     \
-	VMOVDQU32 z1, (off+64)(DI)  \
-	VMOVDQU32 z2, (off+128)(DI) \
-	VMOVDQU32 z3, (off+192)(DI) \
-	VMOVDQU32 z4, (off+256)(DI) \
-	VMOVDQU32 z5, (off+320)(DI) \
-	VMOVDQU32 z6, (off+384)(DI) \
-	VMOVDQU32 z7, (off+448)(DI)
 
 // SUM makes a float of the sums h and l of 16 outputs. Z30 and Z31 are what the sums
 // have too much, Z28 and Z29 the scales.

@@ -40,6 +40,7 @@ type sdrTiles struct {
 	finish sdrFinish
 	panels *sdrPanels // nil: several vectors go one by one
 	expand sdrExpand  // of the sparse types
+	packed sdrPacked  // one without expand; may be nil
 }
 
 type (
@@ -51,6 +52,14 @@ type (
 // An sdrExpand unpacks the runs of group g of some channels of a block, to lines of the dense
 // type; zero is the byte of weights that are 0.
 type sdrExpand func(lines []byte, b *SDRBlock, channels []int32, g int, zero byte)
+
+// An sdrPacked multiplies one vector with runs of packed weights, of which none begins behind
+// last. Of each channel at next, one more than runs, size bytes are fetched. The byte zero is the
+// number of weights that are 0.
+type sdrPacked func(acc *int32, values, offsets *byte, runs *sdrRun, next *uintptr, quads int, x *uint32, half, groups, stride, last, size int, table *[16]byte, zero uint64)
+
+// sdrRun is where a channel of a packed block begins in its values and in its offsets.
+type sdrRun struct{ start, row int }
 
 // sdrExpandRef is for groups of the given number of outputs.
 func sdrExpandRef(group int) sdrExpand {
@@ -104,6 +113,7 @@ type sdrChunk struct {
 	offsets  [sdrEntries]int                  // from the first weights of the tile, in bytes
 	next     [sdrEntries + 1]uintptr          // weights to be fetched, of the channels that come next
 	scales   [sdrEntries + 1]uintptr          // their scales
+	runs     [sdrEntries]sdrRun
 	in       [sdrEntries]float32
 }
 
@@ -120,16 +130,17 @@ func (k *sdrTiles) accumulate(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput
 		entries := min(size, i1-i)
 		quads := ceil(entries, 4)
 		c.place(b, in.Index[i:][:entries])
-		if k.expand == nil {
+		switch {
+		case k.expand == nil:
 			c.fetch(b, g0, in.Index[i+entries:], 4*quads+1)
-		} else {
+		case k.packed != nil && in.M == 1:
+			c.placePacked(b, 4*quads)
+			c.fetchPacked(b, g0, g1, in.Index[i+entries:], 4*quads+1)
+		default:
 			for e, o := range c.offsets[:4*quads] {
 				c.channels[e] = int32(o / (b.Groups * SDRGroupBytes))
 			}
-			for e := range c.next {
-				c.next[e] = uintptr(unsafe.Pointer(&c.lines)) // is there already
-				c.scales[e] = c.next[e]
-			}
+			c.noFetch(0, len(c.next))
 			c.zero = zeroByte(k.group, b.Table)
 		}
 		switch {
@@ -164,6 +175,11 @@ func (k *sdrTiles) addEach(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i
 		sums, x := acc[t*2*k.group:], x[t*quads*2*width:]
 		if k.expand == nil {
 			k.one(&sums[0], &b.Values[SDRGroupBytes*g0], &c.offsets[0], &c.next[0], quads, &x[0], 4*width, groups, 4*in.M*2*k.group, b.Table)
+			continue
+		}
+		if k.packed != nil && in.M == 1 {
+			size := len(b.Values)/b.Channels*groups/b.Groups + SDRGroupBytes // of a channel, on average
+			k.packed(&sums[0], &b.Values[0], &b.Offsets[2*g0], &c.runs[0], &c.next[0], quads, &x[0], 4*width, groups, 4*2*k.group, len(b.Values)-sdrwRun, size, b.Table, zeroValue(k.group, b.Table))
 			continue
 		}
 		for g := range groups {
@@ -255,8 +271,7 @@ func (c *sdrChunk) place(b *SDRBlock, channels []int32) {
 	}
 }
 
-// fetch sets next and scales to the first n of the channels, the last again if there are fewer. Of
-// other blocks only b and the one that follows it are looked at.
+// fetch sets next and scales to the first n of the channels, in b and the blocks that follow.
 func (c *sdrChunk) fetch(b *SDRBlock, g0 int, channels []int32, n int) {
 	next, scales := c.next[:n], c.scales[:n]
 	e := 0
@@ -273,14 +288,44 @@ func (c *sdrChunk) fetch(b *SDRBlock, g0 int, channels []int32, n int) {
 			e++
 		}
 	}
-	if e == 0 {
-		next[0] = uintptr(unsafe.Pointer(c)) // there is nothing to fetch
-		scales[0] = next[0]
-		e = 1
+	c.noFetch(e, n)
+}
+
+// noFetch sets next and scales from e up to n to what is there already.
+func (c *sdrChunk) noFetch(e, n int) {
+	here := uintptr(unsafe.Pointer(c))
+	next, scales := c.next[e:n], c.scales[e:n]
+	for i := range next {
+		next[i], scales[i] = here, here
 	}
-	for ; e < n; e++ {
-		next[e], scales[e] = next[e-1], scales[e-1]
+}
+
+// placePacked sets the first n runs to those of the channels at offsets.
+func (c *sdrChunk) placePacked(b *SDRBlock, n int) {
+	size := b.Groups * SDRGroupBytes
+	for e, o := range c.offsets[:n] {
+		c.runs[e] = sdrRun{int(u32(b.Starts[4*(o/size):])), o / (SDRGroupBytes / 2)}
 	}
+}
+
+// fetchPacked is fetch for packed blocks. It fetches their offsets at once.
+func (c *sdrChunk) fetchPacked(b *SDRBlock, g0, g1 int, channels []int32, n int) {
+	e := 0
+	for ; b != nil; b = b.Next {
+		values := uintptr(unsafe.Pointer(unsafe.SliceData(b.Values)))
+		from := uintptr(unsafe.Pointer(unsafe.SliceData(b.Scales))) + uintptr(2*g0)
+		for e < min(n, len(channels)) {
+			j := int(channels[e]) - b.First
+			if j >= b.Channels {
+				break
+			}
+			row := 2 * j * b.Groups
+			c.next[e], c.scales[e] = values+uintptr(sdrwStart(b, j, g0)), from+uintptr(row)
+			Prefetch(b.Offsets[row+2*g0 : row+2*g1])
+			e++
+		}
+	}
+	c.noFetch(e, n)
 }
 
 func (k *sdrTiles) add(acc, more []int32, groups, from, to, m int) {

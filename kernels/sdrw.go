@@ -40,6 +40,14 @@ func zeroByte(group int, table *[16]byte) byte {
 	return 0
 }
 
+// zeroValue returns the number that zeroByte stands for, of SDR4 as the table has it.
+func zeroValue(group int, table *[16]byte) uint64 {
+	if group == SDRGroupBytes {
+		return 0
+	}
+	return uint64(table[zeroByte(group, table)&15])
+}
+
 // PackedSize returns how many bytes Pack makes of the weights of a dense block, for
 // comparison with their len(b.Values); scales are the same.
 func (p *SDR) PackedSize(b *SDRBlock) int {

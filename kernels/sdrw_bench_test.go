@@ -127,7 +127,7 @@ func (m *sdrTimed) run(i int, in *SDRInput) float64 {
 	const workers = 2
 	blocks := m.copies[i%len(m.copies)]
 	tile := m.p.TileGroups(1)
-	share := max(1, (256<<10)/(m.groups*SDRGroupBytes))
+	share := max(8, (96<<10)/(m.groups*SDRGroupBytes)) &^ 3
 	type task struct{ block, from, to int }
 	var tasks []task
 	for k, b := range blocks {
