@@ -9,6 +9,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"github.com/cortexsdr/cortex/format"
 )
 
 // journal tells what of a set has been written: a header that names the job, and then a record for every entry that was begun and
@@ -45,6 +48,12 @@ const (
 )
 
 const recordHead = 4 + 4
+
+// journalExtension is what the journal's name has behind that of the set.
+const journalExtension = ".journal"
+
+// errHeld says that a file is locked.
+var errHeld = errors.New("locked")
 
 // journalVersion is to be raised when pieces are placed in another way, or records change.
 const journalVersion = 2
@@ -98,6 +107,40 @@ func openJournal(path string, o Options) (*journal, error) {
 	return j, nil
 }
 
+// ErrLocked says that another process, or another part of this one, is writing the set. It comes in a *format.Error that names the
+// file by which it is locked.
+var ErrLocked = errors.New("the set is being written")
+
+// lockSet locks the set whose first shard is at path until unlock is called, as a Writer does that would write it.
+func lockSet(path string) (unlock func() error, err error) {
+	f, err := openLocked(setName(path) + journalExtension)
+	if err != nil {
+		return nil, err
+	}
+	j := &journal{f: f, path: f.Name()}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, j.close())
+	}
+	if info.Size() > 0 { // that of a Writer that was interrupted, which the next one needs
+		return j.close, nil
+	}
+	return j.remove, nil
+}
+
+// setName returns the path that a Writer was given who has written the first shard at path.
+func setName(path string) string {
+	i := strings.LastIndex(path, "-00001-of-")
+	var shards int
+	if i < 0 {
+		return path
+	}
+	if n, _ := fmt.Sscanf(path[i:], "-00001-of-%05d"+Extension, &shards); n == 1 && path[i:] == shardName(Extension, 0, shards) {
+		return path[:i] + Extension
+	}
+	return path
+}
+
 // openLocked opens or creates a file that no other writer has open.
 func openLocked(path string) (*os.File, error) {
 	for {
@@ -106,7 +149,12 @@ func openLocked(path string) (*os.File, error) {
 			return nil, err
 		}
 		if err := lock(f); err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: another process is writing: %w", path, err), f.Close())
+			if errors.Is(err, errHeld) {
+				err = &format.Error{File: path, Detail: "another process is writing", Err: ErrLocked}
+			} else {
+				err = fmt.Errorf("lock %s: %w", path, err)
+			}
+			return nil, errors.Join(err, f.Close())
 		}
 		opened, err := f.Stat()
 		if err != nil {

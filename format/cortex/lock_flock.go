@@ -3,11 +3,16 @@
 package cortex
 
 import (
+	"errors"
 	"os"
 	"syscall"
 )
 
-// lock locks a file until it is closed, also by the end of the process. It fails at once if another has locked it.
+// lock locks a file until it is closed, also by the end of the process. It fails at once, with errHeld, if another has locked it.
 func lock(f *os.File) error {
-	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return errHeld
+	}
+	return err
 }

@@ -13,11 +13,17 @@ import (
 )
 
 // Update gives a set other thresholds, those of every product by the name of its first matrix, and sets some keys of the metadata. The
-// weights stay where they are. paths are those that [Find] returns. Nobody may use the set meanwhile.
+// weights stay where they are. paths are those that [Find] returns. Nobody may read the set meanwhile; while another Update or a
+// [Writer] writes it, Update fails with [ErrLocked].
 //
 // What is new is appended to the first file and brought to the disk before the header, which is written at once, names it. If that
 // is interrupted the file is longer than its header says and cannot be opened; the next Update mends it.
 func Update(paths []string, set []gguf.KV, thresholds map[string][]Threshold) (err error) {
+	unlock, err := lockSet(paths[0])
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
 	out, err := os.OpenFile(paths[0], os.O_RDWR, 0)
 	if err != nil {
 		return err

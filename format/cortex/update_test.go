@@ -3,6 +3,7 @@ package cortex_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -62,4 +63,33 @@ func TestUpdateRefuses(t *testing.T) {
 	require.ErrorIs(t, cortex.Update(paths, nil, nil), format.ErrMissing)
 	require.ErrorIs(t, cortex.Update(paths, nil, map[string][]cortex.Threshold{"q": bad, "gate": nil, "tiny": nil}), format.ErrFormat)
 	require.Equal(t, before, parts(t, paths...))
+}
+
+// Only one at a time writes a set, be it anew or be it changed.
+func TestUpdateLocks(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the standard library cannot lock files there")
+	}
+	for _, o := range []cortex.Options{{}, {Shards: 2}} {
+		path := filepath.Join(t.TempDir(), "m.cortex")
+		paths := write(t, path, o, small())
+		thresholds := map[string][]cortex.Threshold{"q": nil, "gate": nil, "tiny": nil, "pruned4": nil, "pruned8": nil}
+		before := parts(t, paths...)
+		w := begin(t, path, o, small(), 1)
+		err := cortex.Update(paths, nil, thresholds)
+		require.ErrorIs(t, err, cortex.ErrLocked)
+		var e *format.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, path+".journal", e.File)
+		_, err = cortex.NewWriter(path, o)
+		require.ErrorIs(t, err, cortex.ErrLocked)
+		require.Equal(t, before, parts(t, paths...))
+
+		require.NoError(t, w.Suspend())
+		require.NoError(t, cortex.Update(paths, nil, thresholds))
+		require.FileExists(t, path+".journal", "the next writer goes on with it")
+		require.NoError(t, begin(t, path, o, small(), 1).Abort())
+		require.NoError(t, cortex.Update(paths, nil, thresholds))
+		require.NoFileExists(t, path+".journal")
+	}
 }

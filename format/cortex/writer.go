@@ -80,7 +80,7 @@ type shard struct {
 }
 
 // NewWriter returns a Writer for the file at path, which ends in [Extension], or for the shards
-// name-00001-of-0000N.cortex in place of name.cortex.
+// name-00001-of-0000N.cortex in place of name.cortex. While another Writer or [Update] writes there, it fails with [ErrLocked].
 func NewWriter(path string, o Options) (*Writer, error) {
 	base := filepath.Base(path)
 	if !strings.HasSuffix(base, Extension) || base == Extension {
@@ -107,7 +107,7 @@ func NewWriter(path string, o Options) (*Writer, error) {
 
 func (w *Writer) dir(shard int) string { return w.o.Dirs[shard%len(w.o.Dirs)] }
 
-func (w *Writer) journalPath() string { return filepath.Join(w.dir(0), w.base+".journal") }
+func (w *Writer) journalPath() string { return filepath.Join(w.dir(0), w.base+journalExtension) }
 
 // tempPath returns the name of a shard while it is written.
 func (w *Writer) tempPath(shard int) string {
