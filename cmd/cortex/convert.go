@@ -263,7 +263,7 @@ func (f *convertFlags) calibration(cmd *cobra.Command, in string, src convert.So
 	if err != nil {
 		return nil, err
 	}
-	c, err := convert.NewCalibration(src, o.Memory/2, o.Threads)
+	c, err := convert.NewCalibration(src, o)
 	if err != nil {
 		return nil, err
 	}

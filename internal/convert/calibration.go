@@ -22,26 +22,33 @@ type Calibration struct {
 // windows are the sizes of windows that are considered, the best first.
 var windows = []int{4096, 2048, 1024, 512, 256, 128}
 
-// NewCalibration returns a calibration of nothing yet, with the largest windows that fit into so much memory.
-func NewCalibration(src Source, memory int64, threads int) (*Calibration, error) {
+// NewCalibration returns a calibration of nothing yet for a conversion with these options, of which Calibration need not be set. Its
+// windows are the largest of which the moments take at most half of the memory, and with which feedback can be worked out in the rest.
+func NewCalibration(src Source, o Options) (*Calibration, error) {
 	p, _, err := planOf(src)
 	if err != nil {
 		return nil, err
 	}
-	c := &Calibration{threads: max(1, threads), moments: map[string]*quant.Moments{}}
+	c := &Calibration{threads: max(1, o.Threads), moments: map[string]*quant.Moments{}}
 	for _, c.Window = range windows {
+		most := int64(0) // what the product that needs most takes besides
 		c.size = 0
 		for _, s := range p.Steps {
-			if isProduct(s) {
-				c.size += loader.SizeOf[float32](quant.MomentValues(int(s.W[0].Shape[0]), c.Window))
+			if !isProduct(s) {
+				continue
 			}
+			n := int(s.W[0].Shape[0])
+			moments := loader.SizeOf[float32](quant.MomentValues(n, c.Window))
+			c.size += moments
+			window := min(c.Window, n)
+			most = max(most, moments+loader.SizeOf[float64](window*window)+o.workMemory(n))
 		}
-		if c.size <= memory {
+		if c.size <= o.Memory/2 && c.size+most <= o.Memory {
 			break
 		}
 	}
-	if c.size > memory {
-		return nil, fmt.Errorf("calibration needs %d bytes for second moments, %d are allowed", c.size, memory)
+	if c.size > o.Memory/2 {
+		return nil, fmt.Errorf("calibration needs %d bytes for second moments, %d are allowed: half of the memory", c.size, o.Memory/2)
 	}
 	if c.buf, err = loader.NewBuffer(c.size); err != nil {
 		return nil, err

@@ -161,7 +161,7 @@ func TestOutputEntry(t *testing.T) {
 // The bytes depend neither on the threads nor on the memory.
 func TestConvertIsDeterministic(t *testing.T) {
 	src := small(t, func(c *testmodel.Config) { c.Layers, c.Dim, c.FF, c.Vocab = 1, 576, 2000, 400 })
-	c, err := NewCalibration(src, 1<<30, 2)
+	c, err := NewCalibration(src, defaults)
 	require.NoError(t, err)
 	defer c.Close()
 	p, _, err := planOf(src)
@@ -255,4 +255,34 @@ func TestOpenErrors(t *testing.T) {
 	require.True(t, errors.Is(err, os.ErrNotExist))
 	_, err = Open(t.TempDir())
 	require.Error(t, err)
+}
+
+// What working feedback out takes is part of the memory. A wide model of one layer is where it is the most of it.
+func TestFeedbackMemory(t *testing.T) {
+	shape := testmodel.Presets["8b"]
+	shape.Type, shape.Layers = format.F16, 1
+	m, err := testmodel.New(shape)
+	require.NoError(t, err)
+	src := FromRows("wide", m)
+	for _, memory := range []int64{600 << 20, 930 << 20, 940 << 20} {
+		o := defaults
+		o.Memory = memory
+		c, err := NewCalibration(src, o)
+		require.NoError(t, err)
+		fits := func(window int) bool {
+			var all, most int64
+			for n, products := range map[int]int{shape.Dim: 4, shape.FF: 1} {
+				moments := 4 * int64(quant.MomentValues(n, window))
+				all += int64(products) * moments
+				slabs := 3 * 4 * n * 128 * o.Threads // rows, channels, and what the encoder takes
+				most = max(most, moments+8*int64(window*window)+int64(slabs)+fixedMemory)
+			}
+			return all <= memory/2 && all+most <= memory
+		}
+		require.True(t, fits(c.Window), "%d bytes", memory)
+		if c.Window < windows[0] {
+			require.False(t, fits(2*c.Window), "%d bytes", memory)
+		}
+		require.NoError(t, c.Close())
+	}
 }

@@ -213,7 +213,7 @@ func (c *conversion) newQuantizer(e *entry) (_ *quantizer, err error) {
 		q.norms = moments.Norms()
 	}
 	if moments != nil {
-		if q.feedback, err = quant.NewFeedback(moments, loader.Take[float32](q.buf, moments.Values())); err != nil {
+		if q.feedback, err = newFeedback(moments, loader.Take[float32](q.buf, moments.Values())); err != nil {
 			return nil, err
 		}
 	}
@@ -228,16 +228,31 @@ func (c *conversion) newQuantizer(e *entry) (_ *quantizer, err error) {
 	return q, nil
 }
 
+// newFeedback works moments out. Its scratch, which may be more than all else, is gone when the blocks come.
+func newFeedback(m *quant.Moments, memory []float32) (_ *quant.Feedback, err error) {
+	scratch, err := loader.NewBuffer(loader.SizeOf[float64](m.Scratch()))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, scratch.Close()) }()
+	return quant.NewFeedback(m, memory, loader.Take[float64](scratch, m.Scratch()))
+}
+
 func (q *quantizer) close() error { return q.buf.Close() }
 
 // memory returns how much is taken besides the blocks.
 func (q *quantizer) memory() int64 {
-	n := int64(q.e.channels()) * int64(q.kind.Group())
+	return q.c.o.workMemory(q.e.channels()) + 4*int64(q.feedback.Values()) + q.c.o.Calibration.Bytes()
+}
+
+// workMemory returns what it takes to quantize a product of so many channels, besides blocks and what calibration needs.
+func (o *Options) workMemory(channels int) int64 {
 	each := int64(2*4 + 4) // bytes for a weight
-	if q.kind.Sparse() {
+	if o.Kind.Sparse() || o.Output.Sparse() {
 		each++
 	}
-	return int64(q.c.o.Threads)*each*n + 4*int64(q.feedback.Values()) + q.c.o.Calibration.Bytes() + fixedMemory
+	group := max(o.Kind.Group(), o.Output.Group())
+	return int64(max(1, o.Threads))*each*int64(channels)*int64(group) + fixedMemory
 }
 
 // fixedMemory is what the program takes whatever it converts: code, stacks, metadata, garbage.

@@ -118,7 +118,7 @@ func TestConvertSparseDoesNotPay(t *testing.T) {
 // Weights are chosen by what they are multiplied with.
 func TestConvertWanda(t *testing.T) {
 	src := small(t, func(c *testmodel.Config) { c.Layers = 1 })
-	c, err := NewCalibration(src, 1<<30, 2)
+	c, err := NewCalibration(src, defaults)
 	require.NoError(t, err)
 	defer c.Close()
 	o := defaults

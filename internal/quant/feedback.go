@@ -70,11 +70,15 @@ type Feedback struct {
 // tokens do not lead to large corrections.
 const Damping = 0.02
 
-// NewFeedback works the moments out, in memory for [MomentValues] values. It fails if they are not finite.
-func NewFeedback(m *Moments, memory []float32) (*Feedback, error) {
+// Scratch returns how many values NewFeedback needs while it works.
+func (m *Moments) Scratch() int { return m.Window * m.Window }
+
+// NewFeedback works the moments out, in memory for [MomentValues] values and with scratch of [Moments.Scratch]. It fails if they are not
+// finite.
+func NewFeedback(m *Moments, memory []float32, scratch []float64) (*Feedback, error) {
 	f := &Feedback{Channels: m.Channels, Window: m.Window,
 		order: make([]int32, m.Channels), r: memory[:len(m.sums)], d: make([]float32, m.Channels)}
-	a := make([]float64, m.Window*m.Window)
+	a := scratch[:m.Scratch()]
 	for at := 0; at < m.Channels; at += m.Window {
 		h, n := m.of(at)
 		order := f.order[at:][:n]

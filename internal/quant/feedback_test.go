@@ -2,6 +2,7 @@ package quant
 
 import (
 	"math"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -132,7 +133,7 @@ func TestFeedback(t *testing.T) {
 			most   float64 // share of the error that is left
 		}{{n, 0.5}, {64, 0.6}, {10, 0.8}} {
 			m := momentsOf(x, n, c.window)
-			f, err := NewFeedback(m, make([]float32, m.Values()))
+			f, err := NewFeedback(m, make([]float32, m.Values()), make([]float64, m.Scratch()))
 			require.NoError(t, err)
 			q, cost := slab(kind, w, n, f)
 			after := productError(x, w, q, n, group)
@@ -151,7 +152,7 @@ func TestFeedback(t *testing.T) {
 func TestFeedbackOfSilence(t *testing.T) {
 	const n = 40
 	m := momentsOf(make([]float32, 3*n), n, 32)
-	f, err := NewFeedback(m, make([]float32, m.Values()))
+	f, err := NewFeedback(m, make([]float32, m.Values()), make([]float64, m.Scratch()))
 	require.NoError(t, err)
 	w := normal(1, n*128)
 	q, _ := slab(SDR4, w, n, f)
@@ -164,6 +165,19 @@ func TestFeedbackNotFinite(t *testing.T) {
 	x := make([]float32, n)
 	x[5] = float32(math.Inf(1))
 	m := momentsOf(append(x, x...), n, n)
-	_, err := NewFeedback(m, make([]float32, m.Values()))
+	_, err := NewFeedback(m, make([]float32, m.Values()), make([]float64, m.Scratch()))
 	require.ErrorContains(t, err, "not finite")
+}
+
+// What is taken from the heap grows with the channels, not with their square: the rest is the caller's memory.
+func TestFeedbackAllocates(t *testing.T) {
+	const n = 512
+	m := momentsOf(correlated(5, 20, n), n, n)
+	memory, scratch := make([]float32, m.Values()), make([]float64, m.Scratch())
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := NewFeedback(m, memory, scratch)
+	runtime.ReadMemStats(&after)
+	require.NoError(t, err)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64*n))
 }

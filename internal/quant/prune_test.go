@@ -93,7 +93,7 @@ func TestSlabKeeps(t *testing.T) {
 		group := kind.Group()
 		w := normal(2, n*group)
 		m := momentsOf(x, n, n)
-		f, err := NewFeedback(m, make([]float32, m.Values()))
+		f, err := NewFeedback(m, make([]float32, m.Values()), make([]float64, m.Scratch()))
 		require.NoError(t, err)
 		keep := make([]bool, len(w))
 		row := make([]float32, n)
