@@ -15,18 +15,26 @@ import (
 	"github.com/cortexsdr/cortex/internal/sparsity"
 )
 
+// calibration finds out which input channels a model in a .cortex file can do without, and writes it there.
+type calibration struct {
+	model  modelFlags
+	levels []float64
+	chunks int // most of each half of the text; -1 takes all
+}
+
 // calibrateFlags are the flags of calibrate.
 type calibrateFlags struct {
-	model  modelFlags
+	calibration
 	input  inputFlags
-	levels []float64
-	chunks int
 	status bool
 	json   bool
 }
 
+// defaultLevels are the levels of sparsity that are prepared unless others are asked for.
+var defaultLevels = []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}
+
 func newCalibrate() *cobra.Command {
-	f := calibrateFlags{model: modelFlags{context: perplexityContext}}
+	f := calibrateFlags{calibration: calibration{model: modelFlags{context: perplexityContext}}}
 	cmd := &cobra.Command{
 		Use:   "calibrate MODEL.cortex -f FILE",
 		Short: "Measure which input channels a model can do without",
@@ -46,7 +54,7 @@ level, by which --sparsity auto chooses.`,
 	f.model.add(fs)
 	f.input.add(fs, "text")
 	f.model.addSizes(fs)
-	fs.Float64SliceVar(&f.levels, "levels", []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}, "`LEVELS` of sparsity to prepare")
+	fs.Float64SliceVar(&f.levels, "levels", defaultLevels, "`LEVELS` of sparsity to prepare")
 	fs.IntVar(&f.chunks, "chunks", -1, "most chunks `N` of each half of the text; -1 takes all")
 	fs.BoolVar(&f.status, "status", false, "show the status even if stderr is no terminal")
 	fs.BoolVar(&f.json, "json", false, "write the result as JSON")
@@ -79,59 +87,72 @@ func (f *calibrateFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	paths, err := container.Find(f.model.path)
-	if err != nil {
-		return f.model.explain(err)
-	}
 	scr := newScreen(cmd, f.status)
 	defer scr.End()
+	levels, err := f.calibration.run(cmd, scr, text)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return writeJSON(cmd, levels)
+	}
+	writeLevels(scr, levels)
+	return nil
+}
 
+func writeLevels(scr *screen, levels []calibrationLevel) {
+	scr.End()
+	fmt.Fprintf(scr, "%8s %12s %16s\n", "sparsity", "energy lost", "perplexity ratio")
+	for _, l := range levels {
+		fmt.Fprintf(scr, "%8.2f %11.3f%% %16.4f\n", l.Sparsity, 100*l.Energy, l.PerplexityRatio)
+	}
+}
+
+// run takes the thresholds from the first half of a text and the perplexities from the second. The thresholds are in the file also where it
+// fails with errShort, as the second half is too short.
+func (f *calibration) run(cmd *cobra.Command, scr *screen, text string) ([]calibrationLevel, error) {
+	paths, err := container.Find(f.model.path)
+	if err != nil {
+		return nil, f.model.explain(err)
+	}
 	half := len(text) / 2
 	for half < len(text) && text[half]&0xc0 == 0x80 { // inside a character
 		half++
 	}
 	thresholds, levels, err := f.measure(cmd, scr, text[:half])
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// The thresholds first: the perplexity is that of the file. That of earlier ones does not hold any more.
 	update := func(levels, ratios []float64) error {
 		return container.Update(paths, []gguf.KV{{Key: cortex.KeySparsityLevels, Value: levels}, {Key: cortex.KeySparsityRatios, Value: ratios}}, thresholds)
 	}
 	if err := update([]float64{}, []float64{}); err != nil {
-		return err
+		return nil, err
 	}
 	dense, err := f.perplexity(cmd, scr, text[half:], "0")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var tried, ratios []float64
 	for i := range levels {
 		l := &levels[i]
 		ppl, err := f.perplexity(cmd, scr, text[half:], fmt.Sprint(l.Sparsity))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		l.PerplexityRatio = ppl / dense
 		tried, ratios = append(tried, l.Sparsity), append(ratios, l.PerplexityRatio)
 	}
 	if err := update(tried, ratios); err != nil {
-		return err
+		return nil, err
 	}
-	if f.json {
-		return writeJSON(cmd, levels)
-	}
-	scr.End()
-	fmt.Fprintf(scr, "%8s %12s %16s\n", "sparsity", "energy lost", "perplexity ratio")
-	for _, l := range levels {
-		fmt.Fprintf(scr, "%8.2f %11.3f%% %16.4f\n", l.Sparsity, 100*l.Energy, l.PerplexityRatio)
-	}
-	return nil
+	return levels, nil
 }
 
 // measure runs a text through the model and returns the thresholds of each product,
 // by the name of its first matrix.
-func (f *calibrateFlags) measure(cmd *cobra.Command, scr *screen, text string) (map[string][]container.Threshold, []calibrationLevel, error) {
+func (f *calibration) measure(cmd *cobra.Command, scr *screen, text string) (map[string][]container.Threshold, []calibrationLevel, error) {
 	src, err := f.model.source()
 	if err != nil {
 		return nil, nil, err
@@ -157,7 +178,7 @@ func (f *calibrateFlags) measure(cmd *cobra.Command, scr *screen, text string) (
 		ids = ids[:min(len(ids), min(f.chunks, len(ids))*size)]
 	}
 	if len(ids) == 0 {
-		return nil, nil, usagef("the text is empty")
+		return nil, nil, fmt.Errorf("%w: its first half is empty", errShort)
 	}
 	start, chunks := time.Now(), (len(ids)+size-1)/size
 	err = observe(cmd.Context(), m, ids, size, func(tensors []string, x []float32) {
@@ -226,7 +247,7 @@ func observe(ctx context.Context, m *cortex.Model, ids []int32, size int, each f
 }
 
 // perplexity returns the perplexity of the text at a level of sparsity.
-func (f *calibrateFlags) perplexity(cmd *cobra.Command, scr *screen, text, level string) (float64, error) {
+func (f *calibration) perplexity(cmd *cobra.Command, scr *screen, text, level string) (float64, error) {
 	model := f.model
 	model.sparsity, model.rule, model.sparsePrompt = level, "calibrated", true
 	if level == "0" {

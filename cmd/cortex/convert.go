@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,6 +32,7 @@ type convertFlags struct {
 	bits                   float64
 	calibrate              string
 	tokens                 int
+	thresholds             bool
 	prune, pruneBy         string
 	shards                 string
 	dirs                   []string
@@ -67,8 +69,9 @@ built in.
 The matrices get 4 or 8 bits per weight (--type), the output matrix 8 and the embedding
 8.5 unless other flags say otherwise; norms and biases get 16. With --calibrate, a
 text is run through the model first, and quantization then minimizes what the errors do to
-the results, not the errors themselves: worth it for sdr4. With --bits, the types are
-chosen so that all weights together take at most so many bits on average.
+the results, not the errors themselves: worth it for sdr4. Then the new file is calibrated
+as by "cortex calibrate", with the same text, so that it is ready for --sparsity. With --bits,
+the types are chosen so that all weights together take at most so many bits on average.
 
 Of a model many of whose weights are 0, sdrw4 and sdrw8 store only the others, in those
 blocks in which that saves an eighth of the bytes. --prune makes weights 0: a share of those of every
@@ -96,8 +99,9 @@ is started again with the same flags.`,
 	fs.StringVar(&f.output, "output-type", "", "`TYPE` of the output matrix (default sdr8, with --bits that of the others)")
 	fs.StringVar(&f.embedding, "embedding-type", "", "`TYPE` of the embedding: q4_0, q5_0, q8_0 or f16 (default q8_0, with --bits q4_0)")
 	fs.Float64Var(&f.bits, "bits", 0, "most bits per weight `N`, of all weights together")
-	fs.StringVar(&f.calibrate, "calibrate", "", "calibrate with the text in `FILE`")
+	fs.StringVar(&f.calibrate, "calibrate", "", "calibrate with the text in `FILE`, the standard input if it is -")
 	fs.IntVar(&f.tokens, "calibrate-tokens", 1<<16, "most tokens `N` of that text")
+	fs.BoolVar(&f.thresholds, "thresholds", true, "with --calibrate, prepare the file for --sparsity too")
 	fs.StringVar(&f.prune, "prune", "", "weights that become 0, `SHARE` such as 50% or a pattern such as 2:4, for --type sdrw4 and sdrw8")
 	fs.StringVar(&f.pruneBy, "prune-by", "magnitude", "`SCORE` by which they are chosen: magnitude or wanda")
 	fs.StringVar(&f.shards, "shards", "", "write several files, `N` or of at most a size such as 4GiB")
@@ -152,6 +156,7 @@ func (f *convertFlags) options(cmd *cobra.Command) (o convert.Options, err error
 	if o.Memory = int64(f.memory); o.Memory == 0 {
 		o.Memory = sysmem.Limit() / 2
 	}
+	o.KeepJournal = f.calibrate != "" && f.thresholds
 	return o, nil
 }
 
@@ -185,33 +190,67 @@ func (f *convertFlags) run(cmd *cobra.Command, in, out string) (err error) {
 	if !strings.HasSuffix(out, container.Extension) {
 		return usagef("the name of the file to write ends in %s, not %q", container.Extension, out)
 	}
-	if _, err := os.Stat(out); err == nil && !f.force {
+	if _, err := os.Stat(out); err == nil && !f.force && !container.Unfinished(out) {
 		return fmt.Errorf("%s exists, --force overwrites it", out)
+	}
+	var text string
+	if f.calibrate != "" {
+		if text, err = readFile(cmd, f.calibrate); err != nil {
+			return err
+		}
 	}
 	src, err := f.source(in)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
-	if o.Job, err = f.job(in); err != nil {
+	if o.Job, err = f.job(in, text); err != nil {
 		return err
 	}
 	scr := newScreen(cmd, f.status)
 	defer scr.End()
 	start := time.Now()
-	if f.calibrate != "" {
-		if o.Calibration, err = f.calibration(cmd, in, src, o, scr); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, o.Calibration.Close()) }()
-	}
-
-	o.Progress = convertProgress(scr)
-	r, err := convert.Convert(cmd.Context(), src, out, o)
+	r, err := f.convert(cmd, in, out, src, o, text, scr)
 	if err != nil {
 		return err
 	}
-	return f.report(scr, r, time.Since(start))
+	if err := f.report(scr, r, time.Since(start)); err != nil || !o.KeepJournal {
+		return err
+	}
+	if err := f.prepare(cmd, scr, r.Paths[0], o, text); err != nil {
+		return err
+	}
+	return container.Finish(r.Paths[0])
+}
+
+// convert does the conversion, but for what is to be done to the new file.
+func (f *convertFlags) convert(cmd *cobra.Command, in, out string, src convert.Source, o convert.Options, text string, scr *screen) (_ *convert.Result, err error) {
+	if f.calibrate != "" {
+		if o.Calibration, err = f.moments(cmd, in, src, o, text, scr); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, o.Calibration.Close()) }()
+	}
+	o.Progress = convertProgress(scr)
+	return convert.Convert(cmd.Context(), src, out, o)
+}
+
+// prepare calibrates the new file, as the command calibrate does.
+func (f *convertFlags) prepare(cmd *cobra.Command, scr *screen, path string, o convert.Options, text string) error {
+	c := calibration{
+		model:  modelFlags{path: path, memory: size(o.Memory), context: perplexityContext, threads: o.Threads, cacheType: cortex.KVF16.String()}, // as by default
+		levels: defaultLevels,
+		chunks: max(1, f.tokens/2/perplexityContext),
+	}
+	levels, err := c.run(cmd, scr, text)
+	if errors.Is(err, errShort) {
+		_, err := fmt.Fprintf(scr, "no perplexities for --sparsity auto: %v\n", err)
+		return err
+	}
+	if err == nil {
+		writeLevels(scr, levels)
+	}
+	return err
 }
 
 // source opens the model.
@@ -232,7 +271,7 @@ func (f *convertFlags) source(in string) (convert.Source, error) {
 }
 
 // job tells the model's files, as they are, and the calibration text from all others.
-func (f *convertFlags) job(in string) (string, error) {
+func (f *convertFlags) job(in, text string) (string, error) {
 	var b strings.Builder
 	names := []string{in}
 	if info, err := os.Stat(in); err == nil && info.IsDir() {
@@ -241,11 +280,11 @@ func (f *convertFlags) job(in string) (string, error) {
 		}
 	}
 	if f.calibrate != "" {
-		names = append(names, f.calibrate)
+		fmt.Fprintf(&b, "%x %t\n", sha256.Sum256([]byte(text)), f.thresholds)
 	}
 	for _, name := range names {
 		info, err := os.Stat(name)
-		if errors.Is(err, fs.ErrNotExist) { // the built-in model, the standard input
+		if errors.Is(err, fs.ErrNotExist) { // the built-in model
 			fmt.Fprintf(&b, "%s %s\n", name, version())
 			continue
 		}
@@ -257,12 +296,8 @@ func (f *convertFlags) job(in string) (string, error) {
 	return b.String(), nil
 }
 
-// calibration runs the text through the model.
-func (f *convertFlags) calibration(cmd *cobra.Command, in string, src convert.Source, o convert.Options, scr *screen) (_ *convert.Calibration, err error) {
-	text, err := readFile(cmd, f.calibrate)
-	if err != nil {
-		return nil, err
-	}
+// moments runs the text through the model.
+func (f *convertFlags) moments(cmd *cobra.Command, in string, src convert.Source, o convert.Options, text string, scr *screen) (_ *convert.Calibration, err error) {
 	c, err := convert.NewCalibration(src, o)
 	if err != nil {
 		return nil, err

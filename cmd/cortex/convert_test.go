@@ -97,3 +97,47 @@ func TestConvertErrors(t *testing.T) {
 	}
 	require.NoFileExists(t, "out.cortex")
 }
+
+// One command makes what convert and calibrate make, also if it is interrupted while it calibrates.
+func TestConvertCalibrates(t *testing.T) {
+	text := storyFile(t, 6000)
+	two, one := filepath.Join(t.TempDir(), "m.cortex"), filepath.Join(t.TempDir(), "m.cortex") // the name is part of the file
+	cortexOK(t, "convert", "tales", two, "--calibrate", text, "--thresholds=false")
+	require.NotZero(t, cortexIn(t.Context(), "", "run", two, "-n", "1", "--sparsity", "auto").status, "it is not calibrated")
+	cortexOK(t, "calibrate", two, "-f", text)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		for ctx.Err() == nil {
+			if _, err := os.Stat(one); err == nil {
+				cancel()
+			}
+		}
+	}()
+	story, err := os.ReadFile(text)
+	require.NoError(t, err)
+	args := []string{"convert", "tales", one, "--calibrate", "-"}
+	require.NotZero(t, cortexIn(ctx, string(story), args...).status)
+	require.FileExists(t, one+".journal")
+	r := cortexIn(t.Context(), string(story), args...)
+	require.Zero(t, r.status, r.err)
+	require.Contains(t, r.out, "perplexity ratio")
+	want, err := os.ReadFile(two)
+	require.NoError(t, err)
+	got, err := os.ReadFile(one)
+	require.NoError(t, err)
+	require.True(t, string(want) == string(got))
+	require.NoFileExists(t, one+".journal")
+	require.NotZero(t, cortexIn(t.Context(), string(story), args...).status, "it is finished and not overwritten")
+}
+
+// Texts from the standard input are not taken for each other.
+func TestConvertJob(t *testing.T) {
+	f := convertFlags{calibrate: "-"}
+	a, err := f.job("tales", "a")
+	require.NoError(t, err)
+	b, err := f.job("tales", "b")
+	require.NoError(t, err)
+	require.NotEqual(t, a, b)
+}

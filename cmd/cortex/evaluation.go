@@ -49,6 +49,9 @@ func (e *evaluation) openBase(name string) (*os.File, error) {
 	return file, nil
 }
 
+// errShort says that a text has not even one chunk.
+var errShort = errors.New("the text is too short")
+
 // cut makes the chunks out of the text, or takes those of the base.
 func (e *evaluation) cut(text string, context, most int) error {
 	e.context = context
@@ -62,7 +65,7 @@ func (e *evaluation) cut(text string, context, most int) error {
 	}
 	chunks := len(e.tokens) / context
 	if chunks == 0 {
-		return fmt.Errorf("the text has %d tokens, one chunk takes %d", len(e.tokens), context)
+		return fmt.Errorf("%w: it has %d tokens, one chunk takes %d", errShort, len(e.tokens), context)
 	}
 	if most > 0 {
 		chunks = min(chunks, most)

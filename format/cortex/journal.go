@@ -98,13 +98,18 @@ func openJournal(path string, o Options) (*journal, error) {
 		return j, nil
 	}
 	j.pending, j.replay = records, true
-	for _, r := range records {
+	j.findSeal()
+	j.next() // the header
+	return j, nil
+}
+
+// findSeal looks for the record that says that an earlier writer had begun to give the files their names.
+func (j *journal) findSeal() {
+	for _, r := range j.pending {
 		if p := r.payload; p[0] == recordSeal && len(p) == 1+16+4 {
 			j.sealUUID, j.sealShards = UUID(p[1:17]), int(binary.LittleEndian.Uint32(p[17:]))
 		}
 	}
-	j.next() // the header
-	return j, nil
 }
 
 // ErrLocked says that another process, or another part of this one, is writing the set. It comes in a *format.Error that names the

@@ -279,3 +279,26 @@ func TestKilledWriter(t *testing.T) {
 		require.Equal(t, want, contents(t, paths))
 	}
 }
+
+// A set that something is still to be done to is made anew by the next writer, whatever was done.
+func TestUnfinished(t *testing.T) {
+	for _, o := range []cortex.Options{{Job: "a"}, {Job: "a", Shards: 2}} {
+		want := contents(t, write(t, filepath.Join(t.TempDir(), "m.cortex"), o, small()))
+		o.KeepJournal = true
+		path := filepath.Join(t.TempDir(), "m.cortex")
+		paths := finish(t, path, o, small())
+		require.True(t, cortex.Unfinished(paths[0]))
+		require.NoError(t, cortex.Update(paths, nil, map[string][]cortex.Threshold{"q": {{Sparsity: 0.5}}, "gate": nil, "tiny": nil, "pruned4": nil, "pruned8": nil}))
+		require.True(t, cortex.Unfinished(paths[0]))
+		require.NotEqual(t, want, contents(t, paths))
+
+		w := begin(t, path, o, small(), 0)
+		require.NoFileExists(t, paths[0], "it has its temporary name again")
+		require.NoError(t, w.Suspend())
+		require.Equal(t, want, contents(t, finish(t, path, o, small())))
+		require.NoError(t, cortex.Finish(paths[0]))
+		require.False(t, cortex.Unfinished(paths[0]))
+		require.NoFileExists(t, path+".journal")
+		require.NoError(t, verify(paths...))
+	}
+}

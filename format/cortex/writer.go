@@ -32,6 +32,9 @@ type Options struct {
 	// writer for the same path with the same Job and the same other Options was interrupted, NewWriter
 	// continues its work; see [RowsWriter.Written] and [ProductWriter.Next]. If Job is empty, nothing can be continued.
 	Job string
+	// KeepJournal leaves the journal for [Finish] to remove: if what is still to be done to the set, such as an [Update], is
+	// interrupted, a Writer of the same Job goes on, and makes of the set what it was when it was closed.
+	KeepJournal bool
 }
 
 // Writer writes a file, or a set of shards, in bounded memory. The order of calls is
@@ -610,10 +613,39 @@ func (w *Writer) Close() error {
 	if err == nil {
 		err = w.rename()
 	}
-	if err != nil {
+	if err != nil || w.o.KeepJournal {
 		return errors.Join(err, w.journal.close())
 	}
 	return w.journal.remove()
+}
+
+// Unfinished reports whether a Writer has written the set whose first shard is at path, and was told to keep its journal.
+func Unfinished(path string) bool {
+	data, err := os.ReadFile(setName(path) + journalExtension)
+	if err != nil {
+		return false
+	}
+	p, err := openPart(path)
+	if err != nil {
+		return false
+	}
+	defer p.close()
+	var fixed [32]byte // the header may be that of a file that an Update was making longer
+	if _, err := p.file.ReadAt(fixed[:], 0); err != nil {
+		return false
+	}
+	j := journal{pending: readRecords(data)}
+	j.findSeal()
+	return j.sealShards > 0 && j.sealUUID == UUID(fixed[16:])
+}
+
+// Finish removes the journal that was kept of the set whose first shard is at path.
+func Finish(path string) error {
+	f, err := openLocked(setName(path) + journalExtension)
+	if err != nil {
+		return err
+	}
+	return (&journal{f: f, path: f.Name()}).remove()
 }
 
 // rename gives the files their names. A set that has them already is no set from the moment when its first shard is gone.

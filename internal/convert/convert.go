@@ -41,6 +41,9 @@ type Options struct {
 	// Job tells this model from all others that have the same metadata and tensors. If it is empty, a conversion that was interrupted
 	// cannot be continued.
 	Job string
+	// KeepJournal leaves it to the caller to call container.Finish, when he has done to the file what he has to: until then the
+	// conversion counts as interrupted.
+	KeepJournal bool
 
 	Threads int
 	Memory  int64 // most bytes to take
@@ -89,7 +92,7 @@ func Convert(ctx context.Context, src Source, path string, o Options) (_ *Result
 		}
 	}
 	c.stage = "converting"
-	if c.w, err = container.NewWriter(path, container.Options{Shards: o.Shards, ShardBytes: o.ShardBytes, Dirs: o.Dirs, Job: c.job()}); err != nil {
+	if c.w, err = container.NewWriter(path, container.Options{Shards: o.Shards, ShardBytes: o.ShardBytes, Dirs: o.Dirs, Job: c.job(), KeepJournal: o.KeepJournal}); err != nil {
 		return nil, err
 	}
 	defer func() {
