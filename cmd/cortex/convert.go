@@ -240,7 +240,7 @@ func (f *convertFlags) prepare(cmd *cobra.Command, scr *screen, path string, o c
 	c := calibration{
 		model:  modelFlags{path: path, memory: size(o.Memory), context: perplexityContext, threads: o.Threads, cacheType: cortex.KVF16.String()}, // as by default
 		levels: defaultLevels,
-		chunks: max(1, f.tokens/2/perplexityContext),
+		chunks: max(1, f.tokens/4/perplexityContext),
 	}
 	levels, err := c.run(cmd, scr, text)
 	if errors.Is(err, errShort) {
