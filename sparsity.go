@@ -3,8 +3,10 @@ package cortex
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/cortexsdr/cortex/format"
+	container "github.com/cortexsdr/cortex/format/cortex"
 	"github.com/cortexsdr/cortex/format/gguf"
 	"github.com/cortexsdr/cortex/internal/model"
 	"github.com/cortexsdr/cortex/internal/sparsity"
@@ -81,29 +83,35 @@ func (m *Model) setSparsity(o Options) error {
 	case rule == SparsityMagnitude:
 		s.Selection = model.SelectMagnitude
 	case rule != SparsityNorm && calibrated:
-		s.Selection, s.Thresholds = model.SelectCalibrated, m.thresholds(level)
+		s.Selection = model.SelectCalibrated
+		s.Thresholds, s.Keep = m.thresholds(level)
 	}
 	m.model.SetSparsity(s)
 	return nil
 }
 
-// thresholds returns those of all products for a level.
-func (m *Model) thresholds(level float64) []float32 {
+// thresholds returns those of all products for a level, and the shares of channels that are active with them.
+func (m *Model) thresholds(level float64) (thresholds, keep []float32) {
 	var levels []float64
 	for _, t := range m.src.Products[0].Thresholds {
 		levels = append(levels, float64(t.Sparsity))
 	}
-	table := make([][]float32, len(levels))
+	table, dropped := make([][]float32, len(levels)), make([][]float32, len(levels))
 	for _, p := range m.src.Products {
 		for i := range levels {
-			v := float32(0) // a product that was not calibrated like the others stays dense
+			t := container.Threshold{Keep: 1} // a product that was not calibrated like the others stays dense
 			if i < len(p.Thresholds) && p.Thresholds[i].Sparsity == m.src.Products[0].Thresholds[i].Sparsity {
-				v = p.Thresholds[i].Value
+				t = p.Thresholds[i]
 			}
-			table[i] = append(table[i], v)
+			table[i] = append(table[i], t.Value)
+			dropped[i] = append(dropped[i], 1-t.Keep)
 		}
 	}
-	return sparsity.Between(levels, table, level)
+	keep = slices.Clone(sparsity.Between(levels, dropped, level))
+	for i := range keep {
+		keep[i] = 1 - keep[i]
+	}
+	return sparsity.Between(levels, table, level), keep
 }
 
 // autoSparsity returns the largest level up to which the perplexity grew by no more

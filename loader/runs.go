@@ -91,7 +91,7 @@ func (e Extent) requests(list []request, all bool, index []int32, gap, most int6
 		return list, true
 	}
 	first := e.Offset - from + r.Values
-	begin, end := int64(0), alignUp(first)
+	begin, end := int64(0), min(span, alignUp(max(1, first))) // something of every block, so that it is waited for
 	i, _ := slices.BinarySearch(index, int32(r.First))
 	for _, j := range index[i:] {
 		if int(j) >= r.First+r.Count {

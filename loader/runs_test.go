@@ -56,3 +56,11 @@ func TestRequestsOfRuns(t *testing.T) {
 		require.True(t, whole || !all)
 	})
 }
+
+// A block of which nothing is wanted, and nothing lies before its runs, still has a request that ends.
+func TestRequestsOfNothing(t *testing.T) {
+	e := Extent{Offset: 3 * directAlign, Size: 100 * 500, Runs: Runs{Bytes: 500, First: 200, Count: 100}}
+	list, whole := e.requests(nil, false, []int32{7, 900}, 0, 1<<20)
+	require.Equal(t, []request{{0, directAlign}}, list)
+	require.False(t, whole)
+}

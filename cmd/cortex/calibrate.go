@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -158,6 +159,10 @@ func (f *calibration) measure(cmd *cobra.Command, scr *screen, text string) (map
 		return nil, nil, err
 	}
 	products := src.Products // norms and names are copies
+	rows := map[string]int64{}
+	for _, t := range src.Tensors {
+		rows[t.Name] = t.Size
+	}
 	if err := src.Close(); err != nil {
 		return nil, nil, err
 	}
@@ -166,6 +171,8 @@ func (f *calibration) measure(cmd *cobra.Command, scr *screen, text string) (map
 	hists := make([]*sparsity.Histogram, len(products))
 	for i := range products {
 		at[products[i].Matrices[0].Name], bytes[i], hists[i] = i, products[i].Size(), &sparsity.Histogram{}
+		// Rows behind a gate are left out with the channels of the product that comes after them.
+		bytes[i] += rows[strings.Replace(products[i].Matrices[0].Name, "ffn_down", "ffn_up", 1)]
 	}
 	m, err := f.model.open(cmd, scr)
 	if err != nil {

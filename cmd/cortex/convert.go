@@ -32,7 +32,7 @@ type convertFlags struct {
 	bits                   float64
 	calibrate              string
 	tokens                 int
-	thresholds             bool
+	thresholds, gateFirst  bool
 	prune, pruneBy         string
 	shards                 string
 	dirs                   []string
@@ -102,6 +102,7 @@ is started again with the same flags.`,
 	fs.StringVar(&f.calibrate, "calibrate", "", "calibrate with the text in `FILE`, the standard input if it is -")
 	fs.IntVar(&f.tokens, "calibrate-tokens", 1<<16, "most tokens `N` of that text")
 	fs.BoolVar(&f.thresholds, "thresholds", true, "with --calibrate, prepare the file for --sparsity too")
+	fs.BoolVar(&f.gateFirst, "gate-first", false, "keep the matrix behind a gate in rows, so that --sparsity leaves out what the gate makes small")
 	fs.StringVar(&f.prune, "prune", "", "weights that become 0, `SHARE` such as 50% or a pattern such as 2:4, for --type sdrw4 and sdrw8")
 	fs.StringVar(&f.pruneBy, "prune-by", "magnitude", "`SCORE` by which they are chosen: magnitude or wanda")
 	fs.StringVar(&f.shards, "shards", "", "write several files, `N` or of at most a size such as 4GiB")
@@ -119,7 +120,7 @@ func (f *convertFlags) options(cmd *cobra.Command) (o convert.Options, err error
 	if !ok {
 		return o, usagef("--type is sdr4, sdr8, sdrw4 or sdrw8, not %q", f.typ)
 	}
-	o = convert.Options{Kind: t.kind, Output: t.output, Embedding: t.embedding, Bits: f.bits, Dirs: f.dirs}
+	o = convert.Options{Kind: t.kind, Output: t.output, Embedding: t.embedding, Bits: f.bits, Dirs: f.dirs, GateFirst: f.gateFirst}
 	if f.bits > 0 { // begin with the smallest
 		o.Output, o.Embedding = t.kind, format.Q4_0
 	}

@@ -22,6 +22,10 @@ type Options struct {
 	Output    quant.Kind  // of the product that gives the logits
 	Embedding format.Type // of tables of which rows are looked up
 
+	// GateFirst has the matrix behind a gate lie in rows, in the type of ggml's that is nearest, so that those of it are left
+	// out that the gate makes small.
+	GateFirst bool
+
 	// Prune says which weights of the products of sparse kinds become 0: of each output those of the least magnitude or, with
 	// Wanda, of the least magnitude times the norm of the channel's values over the calibration text. What becomes 0, and what has
 	// been, stays 0.
@@ -237,6 +241,9 @@ func (c *conversion) addEntries() error {
 			for _, t := range e.matrices {
 				add(entry{matrices: []format.Tensor{t}, rows: format.Q8_0})
 			}
+		case s.Gated && c.o.GateFirst:
+			add(entry{matrices: e.matrices[:1], product: true, kind: c.o.Kind})
+			add(entry{matrices: e.matrices[1:], rows: rowType(c.o.Kind), lookup: true})
 		case len(s.W) > 0:
 			e.product, e.kind = true, c.o.Kind
 			if s.Layer == p.Layers {
@@ -257,6 +264,14 @@ func (c *conversion) addEntries() error {
 		}
 	}
 	return nil
+}
+
+// rowType returns the type for rows that comes nearest to a kind of products.
+func rowType(kind quant.Kind) format.Type {
+	if kind.Dense() == quant.SDR4 {
+		return format.Q4_0
+	}
+	return format.Q8_0
 }
 
 // fit takes a type for rows that are no whole blocks of the one asked for.

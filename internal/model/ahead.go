@@ -30,7 +30,8 @@ const (
 // planAhead tells every step which weights to fetch: those of the product that
 // follows, or of the next token's first. It is for weights that are all resident.
 func (e *exec) planAhead() error {
-	isProduct := func(s step) bool { return len(s.rounds) > 0 || s.channels != nil }
+	// What lies behind a gate is read by rows that are not known yet.
+	isProduct := func(s step) bool { return s.gate == nil && len(s.rounds) > 0 || s.channels != nil }
 	first := slices.IndexFunc(e.steps, isProduct)
 	if first < 0 {
 		return nil

@@ -25,7 +25,7 @@ import (
 // writeChannels writes a generated model with every product stored channel by
 // channel, rounded to the nearest, and returns its path and what became of the
 // weights, [outputs][channels]. blockChannels is that of the products, 0 for the
-// format's own.
+// format's own. What is behind a gate and is not F32 stays in rows.
 func writeChannels(t testing.TB, c testmodel.Config, typ container.Type, blockChannels, shards int) (path string, weights map[string][]float32) {
 	t.Helper()
 	src, err := loader.FromBytes(c.Name, testmodel.Bytes(c))
@@ -54,6 +54,13 @@ func writeChannels(t testing.TB, c testmodel.Config, typ container.Type, blockCh
 		rows(ropeDivisors)
 	}
 	for _, s := range m.Plan.Steps {
+		if up := len(s.W) - 1; s.Gated && s.W[up].Type != format.F32 {
+			rows(s.W[up].Name)
+			v := make([]float32, s.W[up].Rows()*s.W[up].Shape[0])
+			require.NoError(t, format.Dequantize(v, src.Data(s.W[up].Tensor), s.W[up].Type))
+			weights[s.W[up].Name] = v
+			s.W = s.W[:up]
+		}
 		for _, v := range s.V {
 			if v != nil {
 				rows(v.Name)
@@ -237,7 +244,8 @@ func TestChannelsAreTheSame(t *testing.T) {
 		{},
 		{Level: 0.5, Selection: SelectNorm},
 		{Level: 0.3, Selection: SelectMagnitude},
-		{Level: 0.4, Selection: SelectCalibrated, Thresholds: []float32{0.5, 2, 3, 1, 0.1, 0.2, 4, 5, 6}},
+		{Level: 0.4, Selection: SelectCalibrated, Thresholds: []float32{0.5, 2, 3, 1, 0.1, 0.2, 4, 5, 6},
+			Keep: []float32{0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1}},
 	}
 	run := func(t require.TestingT, m *Model, ids []int32, sp Sparsity) (out [][]float32) {
 		kv, err := m.NewKV(tokens, KVF16)
@@ -300,6 +308,17 @@ func TestChannelsAreTheSame(t *testing.T) {
 			}
 			files = append(files, f)
 		}
+	}
+	for _, c := range gatedModels() {
+		path, _ := writeChannels(t, c, container.SDR4, 50, 1)
+		src, err := loader.Open(path)
+		require.NoError(t, err)
+		m := start(t, src, 2, 64)
+		f := file{path: path, ids: randomIDs(tokens, m.Vocab)}
+		for _, sp := range sparsities {
+			f.want = append(f.want, run(t, m, f.ids, sp))
+		}
+		files = append(files, f)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		f := files[rapid.IntRange(0, len(files)-1).Draw(t, "file")]

@@ -26,6 +26,7 @@ type exec struct {
 	most  [kernels.Layouts]int // values of the largest input of a product, by kernels.Layout
 	gemm  gemmSizes
 	channelSizes
+	gateSizes
 
 	// What follows exists from start to close.
 	pool                                                  *workers.Pool
@@ -35,6 +36,7 @@ type exec struct {
 	scratch                                               [][]float32                   // one per worker
 	prompts                                               gemmBuffers
 	channel                                               channelWork
+	gates                                                 gateWork
 	att                                                   attention
 	freqs                                                 []float64 // angle per position of each pair
 	scale                                                 float64   // factor on cosine and sine
@@ -43,6 +45,7 @@ type exec struct {
 	pack                                                  func(tile, worker int)
 	packAll                                               func(tile, worker int)
 	choose, encode, accumulate, accumulateFew, finishSums func(tile, worker int) // see channels.go
+	chooseRows, mask                                      func(tile, worker int) // see gate.go
 	looked                                                error                  // why a row could not be looked up
 	ahead                                                 atomic.Pointer[ahead]  // what idle workers fetch
 	sparsity                                              Sparsity
@@ -72,6 +75,7 @@ type step struct {
 	vec      []float32 // a norm's weights
 	channels *channels // of a product that is stored channel by channel
 	ahead    *ahead    // what is fetched for the product that follows
+	gate     *gate     // by which rows are left out; nil if none are
 }
 
 // round is what is held and multiplied together: all of a step's matrices where
@@ -178,6 +182,7 @@ func newExec(m *Model, batch int) (*exec, error) {
 	if err := e.checkRoPE(); err != nil {
 		return nil, err
 	}
+	e.findGates()
 	e.cutSections()
 	m.Layout.Activations, m.Layout.PerWorker = e.bytes(), e.workerBytes()
 	return e, nil
@@ -219,12 +224,12 @@ func (e *exec) bytes() (n int64) {
 	for l := kernels.Q8x32; int(l) < kernels.Layouts; l++ {
 		n += loader.SizeOf[int8](e.most[l]) + loader.SizeOf[float32](e.most[l]/l.Block()) + loader.SizeOf[int16](e.most[l]/l.SumBlock())
 	}
-	return n + loader.SizeOf[float32](e.batch*e.m.RoPE.Dim) + e.gemm.packedBytes() + e.channelSizes.bytes()
+	return n + loader.SizeOf[float32](e.batch*e.m.RoPE.Dim) + e.gemm.packedBytes() + e.channelSizes.bytes() + e.gateSizes.bytes()
 }
 
 // workerBytes returns what start allocates for each worker.
 func (e *exec) workerBytes() int64 {
-	return loader.SizeOf[float32](scratchValues) + e.gemm.workerBytes() + e.channelSizes.workerBytes() + e.att.workerBytes(&e.m.Config)
+	return loader.SizeOf[float32](scratchValues) + e.gemm.workerBytes() + e.channelSizes.workerBytes() + e.gateSizes.workerBytes() + e.att.workerBytes(&e.m.Config)
 }
 
 // start allocates the buffers and reads the pinned vectors.
@@ -251,6 +256,7 @@ func (e *exec) start(pool *workers.Pool) (err error) {
 	}
 	e.prompts = e.gemm.take(e.buf, pool.Workers())
 	e.channel = e.channelSizes.take(e.buf, pool.Workers())
+	e.gates = e.gateSizes.take(e.buf, pool.Workers())
 	e.att.take(e.buf, &e.m.Config, pool.Workers())
 	var divisors []float32
 	if t, ok := e.m.src.Tensor(ropeDivisors); ok {
@@ -281,6 +287,7 @@ func (e *exec) start(pool *workers.Pool) (err error) {
 	}
 	e.pack, e.packAll = e.packTile, e.packAllTile
 	e.choose, e.encode, e.accumulate, e.accumulateFew, e.finishSums = e.chooseTile, e.encodeTile, e.accumulateTile, e.accumulateShare, e.finishTile
+	e.chooseRows, e.mask = e.chooseRowsTile, e.maskTile
 	return nil
 }
 
@@ -344,7 +351,7 @@ func (e *exec) close() error {
 	if e.buf == nil {
 		return nil
 	}
-	e.slots, e.scratch, e.angles, e.channel = nil, nil, nil, channelWork{}
+	e.slots, e.scratch, e.angles, e.channel, e.gates = nil, nil, nil, channelWork{}, gateWork{}
 	e.ahead.Store(nil)
 	return e.buf.Close()
 }
@@ -388,6 +395,13 @@ func (e *exec) multiply(s *step) error {
 	if err := e.packInput(s); err != nil {
 		return err
 	}
+	if s.gate != nil && e.sparse {
+		return e.multiplyGated(s)
+	}
+	return e.runRounds(s)
+}
+
+func (e *exec) runRounds(s *step) error {
 	for i := range s.rounds {
 		if err := e.ctx.Err(); err != nil {
 			return err // a round may wait for the disk
@@ -415,7 +429,7 @@ func (e *exec) runRound(r *round) (err error) {
 		}
 	}
 	for i := range r.blocks {
-		e.m.read.Add(int64(len(r.blocks[i].data)))
+		e.m.read.Add(e.gates.bytes(&r.blocks[i]))
 		if e.m.Trace != nil {
 			e.m.Trace(r.blocks[i].index, int64(len(r.blocks[i].data)))
 		}
@@ -532,6 +546,10 @@ func (e *exec) matMulTile(tile, worker int) {
 	from, to = b.row+from, b.row+to
 	if e.many == manyAtOnce && b.gemm != nil {
 		e.gemmTile(b.matrix, from, to, w, worker)
+		return
+	}
+	if e.gates.rows != nil {
+		e.activeRowsTile(b, from, to, w)
 		return
 	}
 	a := &e.packed[b.product.Layout()]

@@ -31,7 +31,7 @@ func llama(b *plan.Builder, c *Config) {
 		b.MatMulAdd(x, att, b.Name("attn_output"))
 
 		b.Norm(h, x, b.Name("ffn_norm.weight"))
-		b.MatMul(h,
+		b.GatedMatMul(h,
 			plan.Product{Out: gate, Matrix: b.Name("ffn_gate")},
 			plan.Product{Out: up, Matrix: b.Name("ffn_up")})
 		b.SiLUMul(gate, up)

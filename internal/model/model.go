@@ -154,9 +154,16 @@ func New(src *loader.Source, o Options) (*Model, error) {
 }
 
 // markRuns says of the blocks of products where their channels lie, but for packed ones, whose channels are
-// not all of a size.
+// not all of a size, and of matrices behind a gate where their rows do.
 func (m *Model) markRuns() {
 	for _, s := range m.Plan.Steps {
+		if s.Op == plan.MatMul && len(s.In) > 1 { // whose rows may be left out
+			for _, w := range s.W {
+				for b := range w.Blocks() {
+					m.order[w.Block+b].Runs = loader.Runs{Bytes: w.RowBytes(), First: b * w.BlockRows, Count: min(w.BlockRows, int(w.Rows())-b*w.BlockRows)}
+				}
+			}
+		}
 		if s.C == nil {
 			continue
 		}

@@ -22,6 +22,7 @@ type Sparsity struct {
 	Level      float64 // the share of channels that are left out, 0 to 1; 0 is none
 	Selection  Selection
 	Thresholds []float32 // for SelectCalibrated, by the products' order in the file
+	Keep       []float32 // the share of channels that are expected to be active with them
 }
 
 // choose returns the active channels of a product for x, ascending, in the memory
@@ -34,8 +35,16 @@ func (s *Sparsity) choose(c *channels, set []int32, x []float32) []int32 {
 	if s.Selection == SelectMagnitude {
 		norm = nil
 	}
-	keep := int(math.Round((1 - s.Level) * float64(len(x))))
-	return kernels.SelectTop(set, x, norm, max(1, keep))
+	return kernels.SelectTop(set, x, norm, s.keep(c))
+}
+
+// keep returns how many channels of a product are active, on average.
+func (s *Sparsity) keep(c *channels) int {
+	share := 1 - s.Level
+	if s.Selection == SelectCalibrated {
+		share = float64(s.Keep[c.Index])
+	}
+	return max(1, int(math.Round(share*float64(c.Product.Channels))))
 }
 
 // SetSparsity sets which channels sparse passes leave out from the next pass on.

@@ -16,7 +16,7 @@ type Op uint8
 const (
 	Embed     Op = iota // Out[0] = rows of W[0] picked by the token ids
 	Norm                // Out[0] = RMSNorm(In[0]) * V[0]
-	MatMul              // Out[i] = W[i]·In[0] + V[i]        for every i
+	MatMul              // Out[i] = W[i]·In[0] + V[i]        for every i; see Builder.GatedMatMul for In[1]
 	MatMulAdd           // Out[0] += W[0]·In[0] + V[0]
 	RoPE                // In[i] is rotated in place by the token's position, for every i
 	StoreKV             // the layer's cache gets In[0] as keys and In[1] as values
@@ -87,6 +87,7 @@ type Step struct {
 	W       []Weight
 	V       []*Vector
 	C       *Channels // in place of W where a product is stored channel by channel
+	Gated   bool      // Out[0] is the gate of Out[1], or of the next step's Out[0]
 }
 
 // Matrices returns the names of the matrices that the step reads.
@@ -250,6 +251,22 @@ type Product struct {
 // MatMul appends out = matrix·in for every product, as one step.
 func (b *Builder) MatMul(in Slot, products ...Product) {
 	b.multiply(MatMul, in, products...)
+}
+
+// GatedMatMul appends gate = matrix·in and up = matrix·in, whose outputs will be multiplied with a function of the gate's, as one step.
+// Where the gate is a product of its own that is stored channel by channel, there are two: the second has the gate as In[1], by
+// which it may leave out outputs that will hardly matter.
+func (b *Builder) GatedMatMul(in Slot, gate, up Product) {
+	if c, ok := b.product(gate.Matrix + ".weight"); ok && len(c.Matrices) == 1 {
+		b.multiply(MatMul, in, gate)
+		b.multiply(MatMul, in, up)
+		last := &b.plan.Steps[len(b.plan.Steps)-1]
+		last.In = append(last.In, gate.Out)
+		b.plan.Steps[len(b.plan.Steps)-2].Gated = true
+		return
+	}
+	b.multiply(MatMul, in, gate, up)
+	b.plan.Steps[len(b.plan.Steps)-1].Gated = true
 }
 
 func (b *Builder) multiply(op Op, in Slot, products ...Product) {
