@@ -108,6 +108,29 @@ func TestCalibrate(t *testing.T) {
 	require.InEpsilon(t, dense-float64(products)/2, perToken(0.5), 0.05)
 }
 
+// Of a file whose gates come first, the share that is not read is the one that was asked for, too.
+func TestCalibrateGates(t *testing.T) {
+	model := talesChannels(t, "--type", "sdr8", "--gate-first", "--calibrate", storyFile(t, 4000))
+	perToken := func(sparsity float64) float64 {
+		m, err := cortex.Open(model, &cortex.Options{Sparsity: sparsity})
+		require.NoError(t, err)
+		defer m.Close()
+		var first, last cortex.Stats
+		n := 0
+		for _, err := range m.Generate(t.Context(), "Once upon a time", &cortex.GenerateOptions{MaxTokens: 33, IgnoreEnd: true, Sampling: &cortex.Sampling{}}) {
+			require.NoError(t, err)
+			if last = m.Stats(); n == 0 {
+				first = last
+			}
+			n++
+		}
+		return float64(last.BytesRead-first.BytesRead) / float64(last.GeneratedTokens-first.GeneratedTokens)
+	}
+	dense := perToken(0)
+	require.InEpsilon(t, dense/2, perToken(0.5), 0.1)
+	require.InEpsilon(t, dense*0.7, perToken(0.3), 0.1)
+}
+
 func TestQuality(t *testing.T) {
 	text, plot := storyFile(t, 2000), filepath.Join(t.TempDir(), "quality.svg")
 	model := talesChannels(t)

@@ -33,7 +33,7 @@ func TestConvert(t *testing.T) {
 	require.NoError(t, os.WriteFile(text, []byte("Some words, and a few more of them, to calibrate with."), 0o666))
 	for name, args := range map[string][]string{
 		"plain": nil, "eight": {"--type", "SDR8"}, "calibrated": {"--calibrate", text, "--bits", "5"}, "rows": {"--embedding-type", "Q5_0", "--output-type", "sdr4"},
-		"pruned": {"--type", "sdrw4", "--prune", "50%"}, "pattern": {"--type", "sdrw8", "--output-type", "sdrw4", "--prune", "2:4", "--prune-by", "wanda", "--calibrate", text},
+		"gate": {"--gate-first"}, "pruned": {"--type", "sdrw4", "--prune", "50%"}, "pattern": {"--type", "sdrw8", "--output-type", "sdrw4", "--prune", "2:4", "--prune-by", "wanda", "--calibrate", text},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := filepath.Join(dir, name+".cortex")
@@ -91,7 +91,7 @@ func TestConvertErrors(t *testing.T) {
 		{"convert", in, "out.cortex", "--shards", "many"}, {"convert", in, "out.cortex", "--bits", "-1"}, {"convert", "none.gguf", "out.cortex"},
 		{"convert", in, filepath.Join(t.TempDir(), "out.cortex"), "--bits", "2"},
 		{"convert", in, "out.cortex", "--prune", "50%"}, {"convert", in, "out.cortex", "--type", "sdrw4", "--prune", "half"}, {"convert", in, "out.cortex", "--type", "sdrw4", "--bits", "4"},
-		{"convert", in, "out.cortex", "--type", "sdrw4", "--prune", "50%", "--prune-by", "wanda"}, {"convert", in, "out.cortex", "--type", "sdrw4", "--prune", "50%", "--prune-by", "chance"}, {"synth", "out.gguf", "--type", "SDR4"},
+		{"convert", in, "out.cortex", "--type", "sdrw4", "--prune", "50%", "--prune-by", "wanda"}, {"convert", in, "out.cortex", "--type", "sdrw4", "--prune", "50%", "--prune-by", "chance"}, {"convert", in, "out.cortex", "--type", "sdrw4", "--gate-first"}, {"synth", "out.gguf", "--type", "SDR4"},
 	} {
 		require.NotZero(t, cortexIn(t.Context(), "", args...).status, "%v", args)
 	}

@@ -93,7 +93,7 @@ func (c *conversion) ways(i int) (list []raise, err error) {
 			return nil, err
 		}
 		list = append(list, w)
-	case e.lookup:
+	case e.spend:
 		worse, err := c.measureRows(e, e.rows)
 		for from := e.rows; err == nil; {
 			to, ok := finerRows[from]

@@ -160,7 +160,7 @@ type entry struct {
 	matrices []format.Tensor // of a product; otherwise the tensor
 	kind     quant.Kind      // of a product
 	rows     format.Type     // otherwise
-	lookup   bool            // a table of which rows are looked up
+	spend    bool            // rows that may get more bits: a table of which rows are looked up, or a matrix behind a gate
 	output   bool            // the product that gives the logits, if it is no tied embedding
 }
 
@@ -235,7 +235,7 @@ func (c *conversion) addEntries() error {
 		}
 		switch {
 		case s.Op == plan.Embed:
-			e.rows, e.lookup = c.o.Embedding, true
+			e.rows, e.spend = c.o.Embedding, true
 			add(e)
 		case len(s.W) > 0 && e.channels() > container.MaxChannels:
 			for _, t := range e.matrices {
@@ -243,7 +243,7 @@ func (c *conversion) addEntries() error {
 			}
 		case s.Gated && c.o.GateFirst:
 			add(entry{matrices: e.matrices[:1], product: true, kind: c.o.Kind})
-			add(entry{matrices: e.matrices[1:], rows: rowType(c.o.Kind), lookup: true})
+			add(entry{matrices: e.matrices[1:], rows: rowType(c.o.Kind), spend: true})
 		case len(s.W) > 0:
 			e.product, e.kind = true, c.o.Kind
 			if s.Layer == p.Layers {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -188,6 +189,38 @@ func TestConvertIsDeterministic(t *testing.T) {
 			require.True(t, string(want) == string(got), "%+v", o)
 		}
 	}
+}
+
+// The matrix behind a gate lies in rows if that is asked for; with bits to spend, it gets some. The file is a source as any other.
+func TestGateFirst(t *testing.T) {
+	src := small(t, nil)
+	o := defaults
+	o.GateFirst = true
+	path, r := run(t, src, o)
+	types := func(r *Result) map[string]string {
+		types := map[string]string{}
+		for _, e := range r.Entries {
+			types[strings.Join(e.Names, " ")] = e.Type
+		}
+		return types
+	}
+	require.Equal(t, "SDR4", types(r)["blk.1.ffn_gate.weight"])
+	require.Equal(t, "Q4_0", types(r)["blk.1.ffn_up.weight"])
+	got, err := Open(path)
+	require.NoError(t, err)
+	defer got.Close()
+	for name, d := range distances(t, src, got) {
+		require.Less(t, d, 0.1, name)
+	}
+	_, plain := run(t, got, defaults)
+	require.Equal(t, "SDR4", types(plain)["blk.1.ffn_gate.weight blk.1.ffn_up.weight"])
+
+	o.Kind = quant.SDR8
+	_, most := run(t, src, o)
+	require.Equal(t, "Q8_0", types(most)["blk.1.ffn_up.weight"])
+	o.Kind, o.Bits = quant.SDR4, most.Bits()
+	_, mixed := run(t, src, o)
+	require.Equal(t, "Q8_0", types(mixed)["blk.1.ffn_up.weight"])
 }
 
 func TestBits(t *testing.T) {

@@ -45,7 +45,7 @@ type exec struct {
 	pack                                                  func(tile, worker int)
 	packAll                                               func(tile, worker int)
 	choose, encode, accumulate, accumulateFew, finishSums func(tile, worker int) // see channels.go
-	chooseRows, mask                                      func(tile, worker int) // see gate.go
+	chooseRows, multiplyRows, mask                        func(tile, worker int) // see gate.go
 	looked                                                error                  // why a row could not be looked up
 	ahead                                                 atomic.Pointer[ahead]  // what idle workers fetch
 	sparsity                                              Sparsity
@@ -287,7 +287,7 @@ func (e *exec) start(pool *workers.Pool) (err error) {
 	}
 	e.pack, e.packAll = e.packTile, e.packAllTile
 	e.choose, e.encode, e.accumulate, e.accumulateFew, e.finishSums = e.chooseTile, e.encodeTile, e.accumulateTile, e.accumulateShare, e.finishTile
-	e.chooseRows, e.mask = e.chooseRowsTile, e.maskTile
+	e.chooseRows, e.multiplyRows, e.mask = e.chooseRowsTile, e.rowsTile, e.maskTile
 	return nil
 }
 
@@ -435,7 +435,11 @@ func (e *exec) runRound(r *round) (err error) {
 		}
 	}
 	e.round = r
-	if err := e.pool.Run(r.tiles[e.many], e.tile[e.step.Op]); err != nil {
+	tiles, run := r.tiles[e.many], e.tile[e.step.Op]
+	if e.gates.rows != nil {
+		tiles, run = ceil(len(e.gates.within(r.blocks[0].row, r.blocks[0].row+r.blocks[0].rows)), tileRows), e.multiplyRows
+	}
+	if err := e.pool.Run(tiles, run); err != nil {
 		return e.explain(err)
 	}
 	return nil
@@ -546,10 +550,6 @@ func (e *exec) matMulTile(tile, worker int) {
 	from, to = b.row+from, b.row+to
 	if e.many == manyAtOnce && b.gemm != nil {
 		e.gemmTile(b.matrix, from, to, w, worker)
-		return
-	}
-	if e.gates.rows != nil {
-		e.activeRowsTile(b, from, to, w)
 		return
 	}
 	a := &e.packed[b.product.Layout()]

@@ -21,7 +21,13 @@ type gate struct {
 }
 
 // gateSizes is the memory that gates need.
-type gateSizes struct{ units int } // the most rows, 0 if there is no gate
+type gateSizes struct {
+	units  int // the most rows, 0 if there is no gate
+	packed int // bytes of a group of rows
+}
+
+// tileRows is how many active rows a tile has.
+const tileRows = 2 * kernels.RowGroup
 
 // gateWork is that memory.
 type gateWork struct {
@@ -31,6 +37,7 @@ type gateWork struct {
 	rows   []int32     // the same while the step runs in which only these are multiplied, otherwise nil
 	scores [][]float32 // by worker
 	sets   [][]int32   // by worker
+	packed [][]byte    // by worker: rows that are multiplied together
 }
 
 // findGates finds the steps of which rows may be left out.
@@ -45,7 +52,8 @@ func (e *exec) findGates() {
 			if down.Op == plan.MatMulAdd && down.In[0] == s.In[1] {
 				if down.channels != nil {
 					s.gate = &gate{s.In[1], down.channels}
-					e.units = max(e.units, int(s.W[0].Rows()))
+					e.units = max(e.units, int(s.W[0].Rows()), fewVectors*kernels.RowGroup)
+					e.gateSizes.packed = max(e.gateSizes.packed, kernels.RowGroup*s.mats[0].rowBytes)
 				}
 				break
 			}
@@ -64,7 +72,7 @@ func (s gateSizes) workerBytes() int64 {
 	if s.units == 0 {
 		return 0
 	}
-	return loader.SizeOf[float32](s.units) + loader.SizeOf[int32](s.units)
+	return loader.SizeOf[float32](s.units) + loader.SizeOf[int32](s.units) + loader.SizeOf[byte](s.packed)
 }
 
 func (s gateSizes) take(buf *loader.Buffer, workers int) (w gateWork) {
@@ -80,13 +88,14 @@ func (s gateSizes) take(buf *loader.Buffer, workers int) (w gateWork) {
 	for range workers {
 		w.scores = append(w.scores, loader.Take[float32](buf, s.units))
 		w.sets = append(w.sets, loader.Take[int32](buf, s.units))
+		w.packed = append(w.packed, loader.Take[byte](buf, s.packed))
 	}
 	return w
 }
 
 // multiplyGated runs a step of which rows are left out. Those of many tokens are all multiplied: hardly one is active for none of them.
 func (e *exec) multiplyGated(s *step) error {
-	few := e.n <= fewVectors
+	few := e.fewRows()
 	if few {
 		if err := e.pool.Run(e.n, e.chooseRows); err != nil {
 			return err
@@ -107,6 +116,9 @@ func (e *exec) multiplyGated(s *step) error {
 	}
 	return e.pool.Run(e.n, e.mask)
 }
+
+// fewRows reports whether only active rows are multiplied in this pass.
+func (e *exec) fewRows() bool { return e.many == oneByOne && e.n <= fewVectors }
 
 // unite makes rows the union of sets of rows below n.
 func (w *gateWork) unite(sets [][]int32, n int) {
@@ -154,7 +166,7 @@ func (e *exec) activeRows(set []int32, t, worker int) []int32 {
 // maskTile makes those units of a token 0 that are not active.
 func (e *exec) maskTile(t, worker int) {
 	var set []int32
-	if e.n <= fewVectors {
+	if e.fewRows() {
 		set = e.channel.active[t]
 	} else {
 		set = e.activeRows(e.gates.sets[worker], t, worker)
@@ -175,24 +187,33 @@ func (w *gateWork) within(from, to int) []int32 {
 	return w.rows[i:j]
 }
 
-// activeRowsTile multiplies the active rows of a tile, whose weights are w. While some are multiplied, the next are fetched.
-func (e *exec) activeRowsTile(b *block, from, to int, w []byte) {
+// rowsTile multiplies some active rows of the block that is held. As kernels are made for rows that follow each other, rows are brought
+// together first; while some are multiplied, the next are fetched.
+func (e *exec) rowsTile(tile, worker int) {
+	b := &e.round.blocks[0]
+	rows := e.gates.within(b.row, b.row+b.rows)
+	rows = rows[tile*tileRows : min((tile+1)*tileRows, len(rows))]
+	row := func(i int32) []byte { return b.data[(int(i)-b.row)*b.rowBytes:][:b.rowBytes] }
 	a := &e.packed[b.product.Layout()]
-	slot := e.step.Out[b.at]
-	width := e.m.Plan.Slots[slot].Width
-	rows := e.gates.within(from, to)
+	w, y := e.gates.packed[worker][:kernels.RowGroup*b.rowBytes], e.gates.scores[worker][:e.n*kernels.RowGroup]
 	for len(rows) > 0 {
-		first, n := int(rows[0]), 1
-		for n < len(rows) && int(rows[n]) == first+n {
-			n++
+		n := min(kernels.RowGroup, len(rows))
+		for k, i := range rows[:n] {
+			copy(w[k*b.rowBytes:], row(i))
 		}
-		if rows = rows[n:]; len(rows) > 0 {
-			kernels.Prefetch(w[(int(rows[0])-from)*b.rowBytes:][:b.rowBytes])
+		for _, i := range rows[n:min(n+kernels.RowGroup, len(rows))] {
+			kernels.Prefetch(row(i))
 		}
-		out := e.slots[slot][first:]
-		b.product.MatVecs(out, width, w[(first-from)*b.rowBytes:], n, a, 0, e.n)
+		b.product.MatVecs(y, kernels.RowGroup, w, kernels.RowGroup, a, 0, e.n) // of the last group, some for nothing
 		for t := range e.n {
-			b.finish(plan.MatMul, out[t*width:][:n], out[t*width:][:n], first, first+n)
+			up := e.slot(e.step.Out[0], t)
+			for k, i := range rows[:n] {
+				up[i] = y[t*kernels.RowGroup+k]
+				if b.bias != nil {
+					up[i] += b.bias[i]
+				}
+			}
 		}
+		rows = rows[n:]
 	}
 }
