@@ -29,8 +29,6 @@ const saveMagic = "cortexS1"
 // to another model or KV type, or is longer than the context.
 var ErrSaved = errors.New("saved session does not fit")
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // Save writes the session's text and all that has been computed for it, so that
 // [Session.Restore] goes on at once where it stands. The size is that of the KV
 // cache for the session's tokens, rounded up to pages of 256.
@@ -48,7 +46,7 @@ func (s *Session) save(w io.Writer) error {
 	defer s.leave()
 	s.settle()
 	buf := bufio.NewWriter(w)
-	sum := crc32.New(castagnoli)
+	sum := crc32.New(format.Castagnoli)
 	out := io.MultiWriter(buf, sum)
 
 	print, err := s.m.fingerprint()
@@ -98,7 +96,7 @@ func (s *Session) restore(r io.Reader) error {
 	s.ids = s.ids[:0]
 	s.kv.Truncate(0)
 
-	in := &summed{r: r, sum: crc32.New(castagnoli)}
+	in := &summed{r: r, sum: crc32.New(format.Castagnoli)}
 	head := make([]byte, len(saveMagic)+sha256.Size+8)
 	if err := in.read(head); err != nil {
 		return err

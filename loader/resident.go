@@ -26,11 +26,9 @@ type Extent struct {
 	Runs    Runs // of a block of a product
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // Check compares the bytes of an extent with its checksum, if it has one.
 func (s *Source) Check(e Extent, data []byte) error {
-	if e.Checked && crc32.Checksum(data, castagnoli) != e.CRC {
+	if e.Checked && crc32.Checksum(data, format.Castagnoli) != e.CRC {
 		return s.errorAt(e.Part, e.Offset, format.ErrChecksum)
 	}
 	return nil

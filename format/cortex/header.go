@@ -31,9 +31,7 @@ const (
 	maxSection   = 1 << 30 // bytes of a section that is read into memory
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+func checksum(b []byte) uint32 { return crc32.Checksum(b, format.Castagnoli) }
 
 // UUID identifies a set of shards.
 type UUID [16]byte

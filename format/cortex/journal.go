@@ -184,7 +184,7 @@ func readRecords(data []byte) (list []record) {
 			break
 		}
 		payload := data[at+recordHead:][:n:n]
-		if sum = crc32.Update(sum, castagnoli, payload); sum != want {
+		if sum = crc32.Update(sum, format.Castagnoli, payload); sum != want {
 			break
 		}
 		at += recordHead + int(n)
@@ -195,7 +195,7 @@ func readRecords(data []byte) (list []record) {
 
 // add appends a record.
 func (j *journal) add(payload []byte) error {
-	sum := crc32.Update(j.sum, castagnoli, payload)
+	sum := crc32.Update(j.sum, format.Castagnoli, payload)
 	b := binary.LittleEndian.AppendUint32(make([]byte, 0, recordHead+len(payload)), uint32(len(payload)))
 	b = binary.LittleEndian.AppendUint32(b, sum)
 	b = append(b, payload...)

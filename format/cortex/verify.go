@@ -133,7 +133,7 @@ func (v *verifier) run(p part, s summed) error {
 				return nil
 			}
 		} else {
-			crc = crc32.Update(crc, castagnoli, b)
+			crc = crc32.Update(crc, format.Castagnoli, b)
 		}
 		at += int64(len(b))
 		v.advance(int64(len(b)))
