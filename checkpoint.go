@@ -16,6 +16,9 @@ import (
 // prompt. A [*cache.CheckpointError] may say more.
 var ErrCheckpoint = cache.ErrCheckpoint
 
+// ErrCheckpointLocked says that the file of GenerateOptions.Checkpoint is in use by another session or process.
+var ErrCheckpointLocked = cache.ErrCheckpointLocked
+
 // openCheckpoint opens the checkpoint of the text that is about to be read, or
 // creates it.
 func (s *Session) openCheckpoint(path string) (*cache.Checkpoint, error) {

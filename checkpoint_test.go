@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -223,4 +224,51 @@ func TestKVMemory(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.Zero(t, m.Stats().Sessions)
 	require.NoError(t, m.Close())
+}
+
+// A checkpoint that cannot be used leaves the text as it was: the prompt can be given again.
+func TestCheckpointRefused(t *testing.T) {
+	m, err := cortex.Open(readingFile(t), &cortex.Options{Threads: 1, ContextLength: 1024, BatchSize: 64})
+	require.NoError(t, err)
+	defer m.Close()
+	s, err := m.NewSession()
+	require.NoError(t, err)
+	defer s.Close()
+	generate := func(s *cortex.Session, prompt, checkpoint string) error {
+		o := &cortex.GenerateOptions{MaxTokens: 2, Sampling: &cortex.Sampling{}, IgnoreEnd: true, Checkpoint: checkpoint}
+		for _, err := range s.Generate(t.Context(), prompt, o) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	require.NoError(t, generate(s, "once upon a time", ""))
+	text := s.Tokens()
+	checkpoint := filepath.Join(t.TempDir(), "checkpoint")
+	require.NoError(t, os.WriteFile(checkpoint, []byte("a letter"), 0o600))
+	require.ErrorIs(t, generate(s, longPrompt, checkpoint), cortex.ErrCheckpoint)
+	require.Equal(t, text, s.Tokens())
+	require.NoError(t, os.Remove(checkpoint))
+	require.NoError(t, generate(s, longPrompt, checkpoint))
+	want, err := m.NewSession()
+	require.NoError(t, err)
+	defer want.Close()
+	require.NoError(t, generate(want, "once upon a time", ""))
+	require.NoError(t, generate(want, longPrompt, ""))
+	require.Equal(t, want.Tokens(), s.Tokens())
+
+	if runtime.GOOS == "windows" {
+		return // which has no locks
+	}
+	other, err := m.NewSession()
+	require.NoError(t, err)
+	defer other.Close()
+	o := &cortex.GenerateOptions{Checkpoint: checkpoint, IgnoreEnd: true}
+	for _, err := range want.Generate(t.Context(), longPrompt, o) {
+		require.NoError(t, err)
+		require.ErrorIs(t, generate(other, longPrompt, checkpoint), cortex.ErrCheckpointLocked)
+		require.Zero(t, other.Len())
+		break
+	}
 }

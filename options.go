@@ -49,7 +49,7 @@ type Options struct {
 	KVMemory int64
 
 	// SpillDir is the directory of the files of KVMemory; "" is that for temporary
-	// files. They are removed when a session is closed or the program ends. A full disk is
+	// files or, if that lies in memory (tmpfs), /var/tmp or the user's cache directory. They are removed when a session is closed or the program ends. A full disk is
 	// an error of the call that needs the room.
 	SpillDir string
 
@@ -255,7 +255,7 @@ type GenerateOptions struct {
 	// was finished. It takes the disk space of the prompt's KV cache and twice its residual
 	// stream. The file is created if there is none, removed when the generation comes to
 	// its end, and kept if an error or the caller ends it. A file that does not fit is
-	// ErrCheckpoint, and is left alone; a disk without room the system's error.
+	// ErrCheckpoint, one in use by another session or process ErrCheckpointLocked, and is left alone; a disk without room the system's error.
 	Checkpoint string
 
 	// Progress, if not nil, is called while the prompt is read, from the

@@ -134,7 +134,8 @@ func (s *Session) StopReason() StopReason { return s.stop }
 // tokens as they come. If an error is yielded, it is the last thing that is.
 // What was generated until then stays part of the text. o may be nil.
 //
-// It fails with ErrContextFull if the prompt and one token more do not fit (the
+// It fails with ErrContextFull if the prompt and one token more do not fit, and with an error of the
+// file of GenerateOptions.Checkpoint, such as ErrCheckpoint (the
 // text then stays as it was), with the context's error (context.Canceled, …) if
 // ctx ends, with ErrOptions and ErrClosed.
 func (s *Session) Generate(ctx context.Context, prompt string, o *GenerateOptions) iter.Seq2[Token, error] {
@@ -178,6 +179,7 @@ func (s *Session) generate(ctx context.Context, prompt string, opt *GenerateOpti
 	if g.sampler, err = sample.New(sampling.params(), s.m.model.Vocab); err != nil {
 		return fmt.Errorf("%w: %w", ErrOptions, err)
 	}
+	before := len(s.ids)
 	if err := s.addPrompt(prompt, g.ParseSpecial); err != nil {
 		return err
 	}
@@ -197,6 +199,10 @@ func (s *Session) generate(ctx context.Context, prompt string, opt *GenerateOpti
 		}
 		logits, err := s.next(ctx, &g)
 		if err != nil {
+			var file *cache.CheckpointError
+			if g.n == 1 && g.Checkpoint != "" && (g.checkpoint == nil || errors.As(err, &file)) {
+				s.ids = s.ids[:before] // nothing of the prompt has been read
+			}
 			return err
 		}
 		if g.n == 1 && slices.ContainsFunc(logits, isNaN) {

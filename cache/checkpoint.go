@@ -14,8 +14,11 @@ import (
 // damaged one.
 var ErrCheckpoint = errors.New("unusable checkpoint")
 
+// ErrCheckpointLocked says that another process, or another part of this one, has the checkpoint open. It comes in a [CheckpointError].
+var ErrCheckpointLocked = errors.New("the checkpoint is in use")
+
 // CheckpointError says what is wrong with a checkpoint file, and where. It wraps
-// [ErrCheckpoint] or an error of the operating system, such as that of a full disk.
+// [ErrCheckpoint], [ErrCheckpointLocked] or an error of the operating system, such as that of a full disk.
 type CheckpointError struct {
 	File   string
 	Offset int64
@@ -54,13 +57,15 @@ type CheckpointLayout struct {
 // CRC-32C of the data, uint32 the header's CRC, uint32 zero, uint32 CRC-32C of
 // these) and the data. Step n reads state n%2 and writes state (n+1)%2, then
 // commit (n+1)%2: what was committed before stays whole until the new commit is
-// on the disk. The file gets its name when its header is on the disk.
+// on the disk. The file gets its name when its header is on the disk. While it is
+// open, an empty file beside it, with ".lock" behind its name, is locked.
 //
 // A Checkpoint is for one goroutine at a time.
 type Checkpoint struct {
 	CheckpointLayout
 	path   string
 	f      checkpointFile
+	locked *os.File
 	id     uint32 // the header's CRC
 	header int64  // bytes of the header
 	step   int
@@ -92,7 +97,7 @@ const (
 	maxBytes = 1 << 40
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+var castagnoli = crc32.MakeTable(crc32.Castagnoli) // format.Castagnoli, of which this package must not know
 
 func wholePages(n int64) int64 { return (n + pageBytes - 1) / pageBytes * pageBytes }
 
@@ -110,13 +115,22 @@ func (c *Checkpoint) pieceAt(step, i int) int64 {
 }
 func (c *Checkpoint) size() int64 { return c.pieceAt(1, c.Pieces) }
 
-// CreateCheckpoint makes a file at path, in place of one that there may be, with
+// CreateCheckpoint makes a file at path, in place of one that there may be and nobody has open, with
 // no step done. The disk space is taken at once where the system can do that.
 func CreateCheckpoint(path string, l CheckpointLayout) (_ *Checkpoint, err error) {
 	if l.Pieces < 0 || l.Pieces > maxCount || l.Parts < 0 || l.Parts > maxCount || l.PieceBytes < 0 || l.PieceBytes > maxBytes ||
 		l.PartBytes < 0 || l.PartBytes > maxBytes || len(l.Key) > maxKey {
 		return nil, fmt.Errorf("cache: a checkpoint of %d×%d and %d×%d bytes", l.Pieces, l.PieceBytes, l.Parts, l.PartBytes)
 	}
+	locked, err := lockCheckpoint(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			unlock(locked)
+		}
+	}()
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
 	if err != nil {
 		return nil, err
@@ -162,7 +176,40 @@ func CreateCheckpoint(path string, l CheckpointLayout) (_ *Checkpoint, err error
 	if err != nil {
 		return nil, err
 	}
-	return OpenCheckpoint(path)
+	return openCheckpoint(path, locked)
+}
+
+// lockCheckpoint locks the file beside a checkpoint, which it makes if there is none.
+func lockCheckpoint(path string) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o666)
+		if err != nil {
+			return nil, err
+		}
+		if err := lock(f); err != nil {
+			f.Close()
+			return nil, &CheckpointError{File: path, Err: err}
+		}
+		opened, err := f.Stat()
+		if err != nil {
+			f.Close()
+			return nil, err
+		}
+		if now, err := os.Stat(f.Name()); err == nil && os.SameFile(opened, now) {
+			return f, nil
+		}
+		f.Close() // it was removed between opening and locking
+	}
+}
+
+// unlock removes the file and then closes it, so that what is removed is locked; where systems refuse that, the other way round.
+func unlock(f *os.File) {
+	if os.Remove(f.Name()) != nil {
+		f.Close()
+		os.Remove(f.Name())
+		return
+	}
+	f.Close()
 }
 
 func newCheckpoint(path string, f checkpointFile, l CheckpointLayout, id uint32) *Checkpoint {
@@ -172,6 +219,21 @@ func newCheckpoint(path string, f checkpointFile, l CheckpointLayout, id uint32)
 // OpenCheckpoint opens the file at path. It is the caller's to look whether the
 // layout, and above all the key, is the wanted one.
 func OpenCheckpoint(path string) (*Checkpoint, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	locked, err := lockCheckpoint(path)
+	if err != nil {
+		return nil, err
+	}
+	c, err := openCheckpoint(path, locked)
+	if err != nil {
+		unlock(locked)
+	}
+	return c, err
+}
+
+func openCheckpoint(path string, locked *os.File) (*Checkpoint, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -181,6 +243,7 @@ func OpenCheckpoint(path string) (*Checkpoint, error) {
 		f.Close()
 		return nil, err
 	}
+	c.locked = locked
 	return c, nil
 }
 
@@ -300,10 +363,23 @@ func (c *Checkpoint) Commit() error {
 }
 
 // Close closes the file, which stays as it is.
-func (c *Checkpoint) Close() error { return c.f.Close() }
+func (c *Checkpoint) Close() error {
+	defer c.unlock()
+	return c.f.Close()
+}
+
+func (c *Checkpoint) unlock() {
+	if c.locked != nil {
+		unlock(c.locked)
+		c.locked = nil
+	}
+}
 
 // Remove closes and removes the file.
-func (c *Checkpoint) Remove() error { return errors.Join(c.f.Close(), os.Remove(c.path)) }
+func (c *Checkpoint) Remove() error {
+	defer c.unlock()
+	return errors.Join(c.f.Close(), os.Remove(c.path))
+}
 
 func (c *Checkpoint) failed(at int64, err error) error {
 	return &CheckpointError{File: c.path, Offset: at, Err: err}

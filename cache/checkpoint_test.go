@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -290,4 +291,39 @@ func FuzzOpenCheckpoint(f *testing.F) {
 		}
 		require.NoError(t, cp.Close())
 	})
+}
+
+// Who finds a checkpoint open, in whatever way, gets an error and leaves it as it is.
+func TestCheckpointLocked(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the standard library cannot lock files there")
+	}
+	c := newComputation(2)
+	path := filepath.Join(t.TempDir(), "c")
+	first, err := CreateCheckpoint(path, c.layout)
+	require.NoError(t, err)
+	refused := func() {
+		t.Helper()
+		for _, open := range []func() (*Checkpoint, error){
+			func() (*Checkpoint, error) { return OpenCheckpoint(path) },
+			func() (*Checkpoint, error) { return CreateCheckpoint(path, c.layout) },
+		} {
+			_, err := open()
+			require.ErrorIs(t, err, ErrCheckpointLocked)
+			require.NotErrorIs(t, err, ErrCheckpoint)
+			var e *CheckpointError
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, path, e.File)
+		}
+	}
+	refused()
+	require.NoError(t, first.Close())
+	second, err := OpenCheckpoint(path)
+	require.NoError(t, err)
+	refused()
+	require.NoError(t, c.run(t, second))
+	require.NoError(t, second.Remove())
+	left, err := filepath.Glob(path + "*")
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
