@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -211,7 +213,7 @@ func (m *Model) layOut(o Options) error {
 	if err != nil {
 		return err
 	}
-	m.plan = Plan{ContextLength: context, BatchSize: m.model.Batch(), Threads: o.Threads, DraftTokens: m.drafts()}
+	m.plan = Plan{ContextLength: context, BatchSize: m.model.Batch(), Threads: o.Threads, DraftTokens: m.drafts(), channels: len(m.src.Products) > 0}
 	if m.model.Streamed() {
 		l := m.model.Stream(o.MemoryLimit-m.fixedBytes(o.Threads)-o.sessions()*m.sessionBytes(context)+m.model.Layout.Weights, ringBytes, context)
 		m.plan.Streamed, m.plan.StreamedPerToken = true, m.model.StreamedPerPass(1)
@@ -362,9 +364,25 @@ func (m *Model) kvBytes(context int) int64 {
 	return m.model.KVBytes(context, model.KVType(m.kvType))
 }
 
+// spills returns the directory of the files of KV caches: unless one was named, that for temporary files, or another one if that lies in
+// memory, where a file would be part of what it is to save.
+func (m *Model) spills() string {
+	if m.spillDir != "" {
+		return m.spillDir
+	}
+	places := []string{os.TempDir()}
+	if runtime.GOOS != "windows" {
+		places = append(places, "/var/tmp")
+	}
+	if dir, err := os.UserCacheDir(); err == nil {
+		places = append(places, dir)
+	}
+	return sysmem.OnDisk(places...)
+}
+
 func (m *Model) newKV(context int) (*model.KV, error) {
 	if m.kvMemory > 0 {
-		return m.model.NewSpilledKV(context, model.KVType(m.kvType), m.kvMemory, m.spillDir)
+		return m.model.NewSpilledKV(context, model.KVType(m.kvType), m.kvMemory, m.spills())
 	}
 	return m.model.NewKV(context, model.KVType(m.kvType))
 }

@@ -51,7 +51,7 @@ func (f *modelFlags) add(fs *pflag.FlagSet) {
 	fs.Var(&f.memory, "memory", "most memory to use, such as 3GiB, 4GB, 512M (default: what the machine has free)")
 	fs.StringVar(&f.cacheType, "cache-type", "f16", "`TYPE` of the key-value cache: f16, f32, q8_0 or q4_0")
 	fs.Var(&f.kvMemory, "kv-memory", "most memory for the key-value cache; the rest lies in a file (default: all of it is in memory)")
-	fs.StringVar(&f.spill, "spill-dir", "", "`DIRECTORY` of the file of --kv-memory (default: that for temporary files)")
+	fs.StringVar(&f.spill, "spill-dir", "", "`DIRECTORY` of the file of --kv-memory (default: that for temporary files, or another one if that lies in memory)")
 }
 
 // addSizes adds the flags that take one number.

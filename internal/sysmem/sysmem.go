@@ -1,6 +1,9 @@
 package sysmem
 
-import "runtime"
+import (
+	"os"
+	"runtime"
+)
 
 // Unknown is what Limit returns where the system does not tell.
 const Unknown = 2 << 30
@@ -23,3 +26,17 @@ func CPUs() int { return max(1, min(runtime.NumCPU(), cpus())) }
 
 // Resident returns what the process holds at this moment.
 func Resident() Usage { return resident() }
+
+// InMemory reports whether the files of a directory lie in memory and count as such, as those of Linux's tmpfs do. It is false
+// where that cannot be told.
+func InMemory(dir string) bool { return inMemory(dir) }
+
+// OnDisk returns the first of some directories that is there and does not lie in memory, or the first of all if there is none.
+func OnDisk(dirs ...string) string {
+	for _, dir := range dirs {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() && !InMemory(dir) {
+			return dir
+		}
+	}
+	return dirs[0]
+}

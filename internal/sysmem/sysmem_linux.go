@@ -27,3 +27,11 @@ func cpus() int {
 }
 
 func resident() Usage { return host.resident(int64(os.Getpagesize())) }
+
+func inMemory(dir string) bool {
+	var st unix.Statfs_t
+	if unix.Statfs(dir, &st) != nil {
+		return false
+	}
+	return uint32(st.Type) == unix.TMPFS_MAGIC || uint32(st.Type) == unix.RAMFS_MAGIC
+}
