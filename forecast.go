@@ -79,11 +79,15 @@ func (p Plan) advice(r plan.Rates, token plan.Work, f Forecast) (list []Advice) 
 		list = append(list, Advice{What: "twice as fast", MemoryLimit: p.HalfLimit, Token: t})
 	}
 	list = append(list, Advice{What: "nothing is streamed", MemoryLimit: p.MappedLimit, Token: f.Compute})
-	if f.Disk > f.Compute {
+	switch {
+	case f.Disk <= f.Compute || p.Sparsity > 0: // it would not help, or does already
+	case p.channels:
+		list = append(list, Advice{What: "a sparsity of 0.5, so that half the channels are read", Token: t})
+	default:
 		list = append(list, Advice{What: "a .cortex file of which half the channels are read", Token: t})
 	}
 	// As many tokens can be checked in one pass as the processors manage while the disk reads.
-	if n := int(f.Disk.Seconds() * r.Prompt); n > 1 {
+	if n := int(f.Disk.Seconds() * r.Prompt); n > 1 && p.DraftTokens == 0 {
 		list = append(list, Advice{What: fmt.Sprintf("speculation, which can check %d tokens while the disk reads", n)})
 	}
 	return list

@@ -154,6 +154,7 @@ type Plan struct {
 	BytesPerToken int64   // of weights that kernels go through for one generated token, if no channel is left out
 	Sparsity      float64 // the share of channels that are left out
 	DraftTokens   int     // most that are drafted for a pass, 0 is none
+	channels      bool    // there are some that could be left out
 
 	// Of a model that is streamed. Memory has PinnedBytes and RingBytes too.
 	Streamed         bool

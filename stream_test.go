@@ -249,6 +249,12 @@ func TestForecast(t *testing.T) {
 		}
 	}
 	require.Contains(t, f.String(), "nothing is streamed")
+	require.Contains(t, f.String(), ".cortex file")
+	require.NotContains(t, f.String(), "speculation", "which is on")
+	p.DraftTokens = 0
+	require.Contains(t, p.Forecast(40).String(), "speculation")
+	p.Sparsity = 0.5
+	require.NotContains(t, p.Forecast(40).String(), "channels")
 
 	p.Disk.BytesPerSecond = 1e12 // the processors decide
 	require.Equal(t, p.Forecast(0).Compute, p.Forecast(0).Token)
