@@ -188,7 +188,7 @@ func (m *Model) measure() error {
 	r, err := m.model.Measure()
 	m.plan.Disk = Disk(m.model.Disk())
 	if m.plan.Sparsity > 0 {
-		m.plan.StreamedPerToken = m.model.SparseStreamed(m.plan.Sparsity)
+		m.plan.StreamedPerToken, m.plan.diskPerToken = m.model.SparseStreamed(m.plan.Sparsity)
 	}
 	m.plan.MemoryBytesPerSecond, m.plan.PromptTokensPerSecond = r.Memory, r.Prompt
 	return err
@@ -214,10 +214,13 @@ func (m *Model) layOut(o Options) error {
 		return err
 	}
 	m.plan = Plan{ContextLength: context, BatchSize: m.model.Batch(), Threads: o.Threads, DraftTokens: m.drafts(), channels: len(m.src.Products) > 0}
+	if err := m.setSparsity(o); err != nil {
+		return err
+	}
 	if m.model.Streamed() {
 		l := m.model.Stream(o.MemoryLimit-m.fixedBytes(o.Threads)-o.sessions()*m.sessionBytes(context)+m.model.Layout.Weights, ringBytes, context)
 		m.plan.Streamed, m.plan.StreamedPerToken = true, m.model.StreamedPerPass(1)
-		m.plan.streamedPerBatch = m.plan.StreamedPerToken
+		m.plan.streamedPerBatch, m.plan.diskPerToken = m.plan.StreamedPerToken, m.plan.StreamedPerToken
 		m.plan.PromptReadsOnce = l.Held
 		m.plan.PinnedBytes, m.plan.RingBytes = l.PinnedBytes, l.RingBytes()
 	}

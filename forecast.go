@@ -61,7 +61,7 @@ func (p Plan) rates() plan.Rates {
 
 // work returns what a pass of tokens that follow context tokens has to do.
 func (p Plan) work(tokens, context int) plan.Work {
-	streamed, weights := p.StreamedPerToken, float64(p.BytesPerToken)
+	streamed, weights := p.diskPerToken, float64(p.BytesPerToken)
 	if tokens == 1 {
 		weights *= 1 - p.Sparsity
 	} else { // all channels

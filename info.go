@@ -162,6 +162,7 @@ type Plan struct {
 	RingBytes        int64 // buffers through which the others pass
 	StreamedPerToken int64 // read from the file for one generated token, in whole pages: at most, or about if channels are left out
 	streamedPerBatch int64 // at most read for a batch of a prompt
+	diskPerToken     int64 // what the disk would read, in whole blocks, in the time that it needs for StreamedPerToken
 	PromptReadsOnce  bool  // a prompt reads as much, rather than as much for every batch
 	Disk             Disk  // how the file is read; measured by Open and Measure, not by Inspect
 

@@ -114,10 +114,7 @@ func prepare(src *loader.Source, opt *Options) (*Model, Options, error) {
 				return err
 			}
 		}
-		if err = m.layOut(o); err != nil {
-			return err
-		}
-		return m.setSparsity(o)
+		return m.layOut(o)
 	})
 	if err != nil {
 		if m.draft != nil {

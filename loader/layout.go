@@ -78,18 +78,21 @@ type Prompt struct {
 // do not fit in it but in memory.
 //
 // The order is walked over and over, so every pinned block saves as many bytes
-// per walk as it has, whichever it is. But for those that are to be lent, the
+// per walk as would be read of it. Where active, the share of the channels of a product that are, is below 1,
+// that is less of blocks that are read by runs, which are pinned only when all others are.
+// But for those that are to be lent, the
 // pinned ones are spread evenly along the order: the disk would idle, the ring
-// being full, while the kernels pass a long run of pinned blocks.
-func LayOutStream(order []Extent, memory, ring int64, p Prompt) StreamLayout {
+// being full, while the kernels pass a long run of pinned blocks, or while it is not known
+// which runs to read.
+func LayOutStream(order []Extent, memory, ring int64, p Prompt, active float64) StreamLayout {
 	total, slot, row := sizes(order)
 	left, slots := memory-row, 0
 	if total > left {
 		ring = min(ring, max(fairSlots*slot, (total-left)/streamedPerRing))
 		slots = int(max(minSlots, min(ring, max(left/4, min(left, fairSlots*slot)))/slot))
 	}
-	first := layOut(order, memory, slots, p)
-	for l := first; ; l = layOut(order, memory, slots, p) {
+	first := layOut(order, memory, slots, p, active)
+	for l := first; ; l = layOut(order, memory, slots, p, active) {
 		longest := 0
 		for _, r := range p.Runs {
 			n := 0
@@ -110,8 +113,13 @@ func LayOutStream(order []Extent, memory, ring int64, p Prompt) StreamLayout {
 	}
 }
 
+// likelyGap is that of the disk on which docs/streaming.md measures. The true one is known only when the pinned
+// blocks have been read, and would hardly change which they are: the shorter a block's runs, the less is saved by
+// reading them, with any gap.
+const likelyGap = 40 << 10
+
 // layOut is LayOutStream with the slots given.
-func layOut(order []Extent, memory int64, slots int, p Prompt) StreamLayout {
+func layOut(order []Extent, memory int64, slots int, p Prompt, active float64) StreamLayout {
 	total, slot, row := sizes(order)
 	l := StreamLayout{Pinned: make([]bool, len(order)), RowBytes: row}
 	left := memory - row
@@ -130,17 +138,31 @@ func layOut(order []Extent, memory int64, slots int, p Prompt) StreamLayout {
 	}
 	for i := len(order) - 1; i >= p.Tail && l.PinnedBytes < p.Lend && pin(i, left); i-- {
 	}
-	lent := l.PinnedBytes
-	var passed int64
-	for i, e := range order {
-		if e.Row == 0 && !l.Pinned[i] {
-			_, n := e.span()
-			passed += n
-			pin(i, lent+int64(float64(left-lent)*(float64(passed)/float64(total-lent))))
+	for _, byRuns := range []bool{false, true} {
+		free := func(i int) bool {
+			return order[i].Row == 0 && !l.Pinned[i] && order[i].byRuns(active, likelyGap) == byRuns
 		}
-	}
-	for i := range order { // what rounding has left
-		pin(i, left)
+		var all, passed int64
+		for i, e := range order {
+			if free(i) {
+				_, n := e.span()
+				all += n
+			}
+		}
+		before := l.PinnedBytes
+		room := float64(min(all, left-before))
+		for i, e := range order {
+			if free(i) {
+				_, n := e.span()
+				passed += n
+				pin(i, before+int64(room*(float64(passed)/float64(all))))
+			}
+		}
+		for i := range order { // what rounding has left
+			if free(i) {
+				pin(i, left)
+			}
+		}
 	}
 	l.PassBytes = total - l.PinnedBytes
 	return l

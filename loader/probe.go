@@ -38,7 +38,7 @@ func (r reading) request(span int64) int64 {
 //	1 MiB        1.26       2.79       2.45       2.13
 //	2 MiB        2.71       2.72       2.75       2.47
 //	4 MiB        2.88       2.62       2.55       2.51
-var readings = []reading{{1, 4}, {1, 2}, {1, 8}, {4, 8}, {1, 1}}
+var readings = []reading{{1, 4}, {1, 8}, {4, 8}, {1, 2}, {1, 1}}
 
 const (
 	// trialBytes are read in one way at a time, or less if that takes longer than trialTime.
@@ -51,9 +51,14 @@ const (
 	// worse is the share of the best way's speed below which a way is not tried again.
 	worse = 0.85
 	// better is by how much a way must be faster than the one that stands before it in the list:
-	// disks are not so steady that less would mean anything.
-	better = 1.1
+	// disks are not so steady that less would mean anything, and few requests at once, which are at the end,
+	// do worse when readers wait for a processor that multiplies.
+	better = 1.2
 )
+
+// spareReaders is how many goroutines more than requests in flight there are where blocks are compared with their
+// checksums, so that others read meanwhile.
+const spareReaders = 2
 
 // trial is what is known of a way.
 type trial struct {
@@ -110,6 +115,9 @@ func (s *Stream) Warm(progress func(done, total int64)) error {
 	s.disk = Disk{BytesPerSecond: best.rate(), Request: best.request(size), Readers: best.readers}
 	s.depth = best.readers
 	readers := min(best.readers, len(s.slots)*best.requests)
+	if slices.ContainsFunc(s.cycle, func(i int) bool { return s.order[i].Checked }) {
+		readers += spareReaders
+	}
 	if slices.ContainsFunc(s.cycle, func(i int) bool { return s.order[i].Runs.Bytes > 0 }) {
 		readers = max(readers, runReaders)
 		if s.disk.Gap = s.layout.Gap; s.disk.Gap == 0 {

@@ -141,26 +141,30 @@ func (e Extent) byRuns(active float64, gap int64) bool {
 	return cost < worthRuns
 }
 
-// SparseBytes returns how many bytes are read about for a walk along the order in
-// which this share of the channels is active, where gaps of so many bytes are read through.
-func (l *StreamLayout) SparseBytes(order []Extent, active float64, gap int64) int64 {
-	var n float64
+// Sparse returns how many bytes are read about for a walk along the order in
+// which this share of the channels is active, where gaps of so many bytes are read through, and how many bytes
+// the disk would read as a whole in the time that it takes.
+func (l *StreamLayout) Sparse(order []Extent, active float64, gap int64) (bytes, cost int64) {
+	var less, saved float64
 	for i, e := range order {
-		if e.Row == 0 && !l.Pinned[i] {
-			_, span := e.span()
-			if e.byRuns(active, gap) {
-				read, _ := e.Runs.cost(active, gap)
-				n -= (1 - read) * float64(e.Runs.Bytes) * float64(e.Runs.Count)
-			}
-			n += float64(span)
+		if e.Row > 0 || l.Pinned[i] {
+			continue
+		}
+		_, span := e.span()
+		bytes += span
+		if e.byRuns(active, gap) {
+			values := float64(e.Runs.Bytes) * float64(e.Runs.Count)
+			read, cost := e.Runs.cost(active, gap)
+			less += (1 - read) * values
+			saved += (1 - cost) * values
 		}
 	}
-	return int64(n)
+	return bytes - int64(less), bytes - int64(saved)
 }
 
 const (
 	// runReaders is how many requests are in flight where they are small.
-	runReaders = 16
+	runReaders = 32
 	// costTime is how long requests of each of costSizes are timed.
 	costTime = 30 * time.Millisecond
 )

@@ -56,6 +56,7 @@ type Stream struct {
 	taken  int           // of the next one that is acquired
 	freed  int           // of the next one that is released
 	busy   int           // requests in flight
+	checks int           // blocks that are compared with their checksums
 	since  time.Time     // when the first of them was made, after a time without any
 	worked time.Duration // time with requests in flight, before since
 	paused bool          // no read is to begin
@@ -253,19 +254,22 @@ func (s *Stream) readAhead() {
 		err := s.readPiece(e, slot.mem, r.at, r.size)
 		s.blockBytes.Add(r.size)
 		s.mu.Lock()
-		slot.left -= r.size
-		slot.err = cmp.Or(slot.err, err)
-		if slot.left == 0 && slot.err == nil && e.Checked && slot.whole {
-			s.mu.Unlock()
-			err = s.src.Check(e, e.of(slot.mem))
-			s.mu.Lock()
-			slot.err = err
-		}
 		if s.busy--; s.busy == 0 {
 			s.worked += time.Since(s.since)
 		}
+		slot.left -= r.size
+		slot.err = cmp.Or(slot.err, err)
+		if slot.left == 0 && slot.err == nil && e.Checked && slot.whole {
+			s.checks++
+			s.room.Signal() // others may read meanwhile
+			s.mu.Unlock()
+			err = s.src.Check(e, e.of(slot.mem))
+			s.mu.Lock()
+			s.checks--
+			slot.err = err
+		}
 		slot.done = slot.left == 0
-		if slot.done || s.busy == 0 {
+		if slot.done || s.busy+s.checks == 0 {
 			s.ready.Broadcast()
 		}
 	}
@@ -334,7 +338,7 @@ func (s *Stream) stale() bool {
 // seek has the ring filled anew, from block i on.
 func (s *Stream) seek(i int) {
 	s.paused = true
-	for s.busy > 0 {
+	for s.busy+s.checks > 0 {
 		s.ready.Wait()
 	}
 	s.pos, s.next, s.taken, s.freed, s.todo = s.place[i], 0, 0, 0, s.asked
@@ -405,7 +409,7 @@ func (s *Stream) BytesRead() (blocks, rows int64) { return s.blockBytes.Load(), 
 func (s *Stream) Settle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for !s.closed && (s.busy > 0 || s.readable()) {
+	for !s.closed && (s.busy+s.checks > 0 || s.readable()) {
 		s.ready.Wait()
 	}
 }

@@ -33,7 +33,7 @@ func order(s *Source, size int64) []Extent {
 
 // newStream returns a stream in memory bytes more than the least, not warm yet.
 func newStream(t require.TestingT, src *Source, blocks []Extent, more, ring int64) *Stream {
-	s, err := NewStream(src, blocks, LayOutStream(blocks, LeastStream(blocks)+more, ring, Prompt{}))
+	s, err := NewStream(src, blocks, LayOutStream(blocks, LeastStream(blocks)+more, ring, Prompt{}, 1))
 	require.NoError(t, err)
 	return s
 }
@@ -130,6 +130,8 @@ func TestLayOutStream(t *testing.T) {
 			e := Extent{Offset: at, Size: rapid.Int64Range(1, 20_000).Draw(t, "size")}
 			if rapid.IntRange(0, 20).Draw(t, "table") == 0 {
 				e.Row = rapid.Int64Range(1, 9000).Draw(t, "row")
+			} else if rapid.Bool().Draw(t, "runs") {
+				e.Runs = Runs{Bytes: 64 << rapid.IntRange(4, 14).Draw(t, "run bytes"), Count: rapid.IntRange(1, 100).Draw(t, "channels")}
 			}
 			at += e.Size
 			blocks = append(blocks, e)
@@ -143,7 +145,8 @@ func TestLayOutStream(t *testing.T) {
 			p.Runs = append(p.Runs, [2]int{from, to})
 			from = to
 		}
-		l := LayOutStream(blocks, memory, rapid.Int64Range(0, at+1).Draw(t, "ring"), p)
+		active := rapid.Float64Range(0.01, 1).Draw(t, "active")
+		l := LayOutStream(blocks, memory, rapid.Int64Range(0, at+1).Draw(t, "ring"), p, active)
 		require.LessOrEqual(t, l.Bytes(), memory)
 		var pinned, streamed int64
 		for i, e := range blocks {
@@ -186,7 +189,7 @@ func TestPinnedBlocksAreSpread(t *testing.T) {
 	for i := range int64(100) {
 		blocks = append(blocks, Extent{Offset: i * 8192, Size: 8192})
 	}
-	l := LayOutStream(blocks, 50*8192+4*8192, 4*8192, Prompt{})
+	l := LayOutStream(blocks, 50*8192+4*8192, 4*8192, Prompt{}, 1)
 	require.Equal(t, 4, l.Slots)
 	run := 0
 	for _, p := range l.Pinned {
@@ -196,6 +199,30 @@ func TestPinnedBlocksAreSpread(t *testing.T) {
 		require.LessOrEqual(t, run, 2)
 	}
 	require.Equal(t, int64(50*8192), l.PinnedBytes)
+}
+
+// Where channels are left out, what is read as a whole is pinned first.
+func TestShortRunsArePinnedFirst(t *testing.T) {
+	var blocks []Extent
+	for i := range int64(40) {
+		e := Extent{Offset: i * 81920, Size: 81920, Runs: Runs{Bytes: 4096, Count: 20}}
+		if i%2 == 1 {
+			e.Runs = Runs{Bytes: 81920 / 4, Count: 4}
+		}
+		blocks = append(blocks, e)
+	}
+	memory := int64(30*81920 + 4*81920)
+	pinned := func(active float64) (n [2]int) {
+		for i, p := range LayOutStream(blocks, memory, 4*81920, Prompt{}, active).Pinned {
+			if p {
+				n[i%2]++
+			}
+		}
+		return n
+	}
+	require.Equal(t, 30, pinned(1)[0]+pinned(1)[1])
+	require.Positive(t, pinned(1)[1]-10)
+	require.Equal(t, [2]int{20, 10}, pinned(0.2))
 }
 
 // failing is a file whose reads end as they are told to.
@@ -377,7 +404,7 @@ func TestLend(t *testing.T) {
 	blocks := order(src, 8192)
 	tail := len(blocks) - 6
 	p := Prompt{Tail: tail, Lend: 20_000}
-	s, err := NewStream(src, blocks, LayOutStream(blocks, LeastStream(blocks)+60_000, 0, p))
+	s, err := NewStream(src, blocks, LayOutStream(blocks, LeastStream(blocks)+60_000, 0, p, 1))
 	require.NoError(t, err)
 	defer s.Close()
 	f := &failing{ReaderAt: s.files[0].ReaderAt}

@@ -179,9 +179,9 @@ func (m *Model) markRuns() {
 
 // Stream divides memory, at least Layout.Weights, between weights that stay and
 // a ring of about ring bytes through which the others are streamed. It has prompts
-// of up to context tokens in mind.
+// of up to context tokens in mind, and the sparsity that has been set.
 func (m *Model) Stream(memory, ring int64, context int) loader.StreamLayout {
-	m.layout = loader.LayOutStream(m.order, memory, ring, m.prompt(context))
+	m.layout = loader.LayOutStream(m.order, memory, ring, m.prompt(context), 1-m.exec.sparsity.Level)
 	return m.layout
 }
 
@@ -203,7 +203,7 @@ func (m *Model) prompt(context int) loader.Prompt {
 func (m *Model) MemoryToStream(bytes, ring int64, context int) int64 {
 	low, p := m.Layout.Weights, m.prompt(context)
 	return low + int64(sort.Search(int(max(0, m.Layout.Mapped+ring)), func(more int) bool {
-		return loader.LayOutStream(m.order, low+int64(more), ring, p).PassBytes <= bytes
+		return loader.LayOutStream(m.order, low+int64(more), ring, p, 1).PassBytes <= bytes
 	}))
 }
 
@@ -218,9 +218,10 @@ func (m *Model) StreamedPerPass(n int) int64 {
 }
 
 // SparseStreamed returns how many bytes are about read from the file for a token that leaves out this share of
-// the channels, of a model that has been started.
-func (m *Model) SparseStreamed(sparsity float64) int64 {
-	return m.layout.SparseBytes(m.order, 1-sparsity, m.stream.Disk().Gap) + m.layout.RowBytes
+// the channels, of a model that has been started, and how many bytes of whole blocks the disk would read in that time.
+func (m *Model) SparseStreamed(sparsity float64) (bytes, cost int64) {
+	bytes, cost = m.layout.Sparse(m.order, 1-sparsity, m.stream.Disk().Gap)
+	return bytes + m.layout.RowBytes, cost + m.layout.RowBytes
 }
 
 // BytesStreamed returns how many bytes of weights have been read from the file,

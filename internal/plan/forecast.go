@@ -15,7 +15,7 @@ type Rates struct {
 // Work is what a pass of the model has to do.
 type Work struct {
 	Tokens   int
-	Streamed int64 // bytes read from the file
+	Streamed int64 // bytes read from the file, or that could be read in the time of smaller requests
 	Weights  int64 // bytes of weights that are multiplied
 	KV       int64 // bytes of keys and values that attention goes through
 }
