@@ -476,6 +476,7 @@ func (m *Model) Stats() Stats {
 		AcceptedTokens:  m.stats.acceptedTokens.Load(),
 		BytesRead:       m.model.BytesRead(),
 		BytesStreamed:   m.model.BytesStreamed(),
+		BytesAhead:      m.model.BytesAhead(),
 		DiskTime:        m.model.DiskTime(),
 		MemoryUsed:      m.budget.Used(),
 		MemoryPeak:      m.budget.Peak(),

@@ -100,6 +100,7 @@ type Stats struct {
 	AcceptedTokens  int64         // of these, what it then said itself
 	BytesRead       int64         // of weights that the kernels went through
 	BytesStreamed   int64         // of weights that were read from the file since they have no room, ahead of their use
+	BytesAhead      int64         // of BytesStreamed, what has not been used yet: the ring, which already has the beginning of the next pass
 	DiskTime        time.Duration // with at least one of these reads in flight
 	Memory          []MemoryItem  // what MemoryUsed is made of
 	MemoryUsed      int64         // reserved of MemoryLimit now

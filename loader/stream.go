@@ -74,7 +74,8 @@ type repeat struct{ from, times int }
 type slot struct {
 	mem   []byte
 	block int   // what it is for, where its read has begun
-	left  int64 // bytes of it that have not been read
+	size  int64 // bytes that are read of it
+	left  int64 // of these, those that have not been read
 	whole bool  // all of it is read, or
 	by    int   // the channels of the selection of this number
 	done  bool  // it has been read, or
@@ -219,6 +220,7 @@ func (s *Stream) begin() {
 	for _, r := range s.rest {
 		slot.left += r.size
 	}
+	slot.size = slot.left
 	if !slot.whole {
 		s.depth = max(s.depth, runReaders)
 	}
@@ -404,6 +406,21 @@ func (s *Stream) Read(e Extent) ([]byte, error) {
 // BytesRead returns how many bytes of blocks that are not pinned, and of rows,
 // have been asked of the system so far, what was read ahead included.
 func (s *Stream) BytesRead() (blocks, rows int64) { return s.blockBytes.Load(), s.rowBytes.Load() }
+
+// BytesAhead returns how many of the bytes of blocks that have been read lie in the ring, for what is acquired next.
+func (s *Stream) BytesAhead() (n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	end := s.next
+	if len(s.rest) > 0 {
+		end++ // the read that has begun
+	}
+	for i := s.taken; i < end; i++ {
+		slot := s.slot(i)
+		n += slot.size - slot.left
+	}
+	return n
+}
 
 // Settle waits until the ring is full, or its reading has failed.
 func (s *Stream) Settle() {

@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/cortexsdr/cortex/internal/plan"
@@ -64,7 +65,7 @@ func (m *Model) tailBytes() (n int64) {
 func (e *exec) timeProducts(tokens int) (rate float64, err error) {
 	const stride = 8
 	e.n, e.many = tokens, tilingFor(tokens)
-	var bytes int64
+	samples := timings{}
 	var took time.Duration
 	for phase := range measureWalks * stride {
 		for i := range e.steps {
@@ -74,11 +75,10 @@ func (e *exec) timeProducts(tokens int) (rate float64, err error) {
 			}
 			e.step = s
 			if s.channels != nil {
-				n, d, err := e.timeChannels(s.channels)
+				d, err := e.timeChannels(s.channels, samples)
 				if err != nil {
 					return 0, err
 				}
-				bytes += n
 				took += d
 				continue
 			}
@@ -90,15 +90,47 @@ func (e *exec) timeProducts(tokens int) (rate float64, err error) {
 				if err != nil {
 					return 0, err
 				}
-				bytes += n
+				samples.add(s.rounds[j].blocks[0].product.String(), n, d)
 				took += d
 			}
 		}
 	}
-	if took <= 0 {
-		return 0, nil
+	return samples.rate(), nil
+}
+
+// timings are what was measured, by the type of weights.
+type timings map[string][]timing
+
+type timing struct {
+	bytes int64
+	took  time.Duration
+}
+
+func (t timings) add(typ string, bytes int64, took time.Duration) {
+	if bytes > 0 && took > 0 {
+		t[typ] = append(t[typ], timing{bytes, took})
 	}
-	return float64(bytes) / took.Seconds(), nil
+}
+
+// rate returns bytes per second of all types in the proportion in which they were measured, or 0 if none was. Of each it is the upper
+// quartile: others who use the processors for a moment only make some products slower.
+func (t timings) rate() float64 {
+	var all, seconds float64
+	for _, list := range t {
+		var rates []float64
+		var bytes float64
+		for _, s := range list {
+			rates = append(rates, float64(s.bytes)/s.took.Seconds())
+			bytes += float64(s.bytes)
+		}
+		slices.Sort(rates)
+		all += bytes
+		seconds += bytes / rates[len(rates)*3/4]
+	}
+	if all == 0 {
+		return 0
+	}
+	return all / seconds
 }
 
 // timeRound runs a round whose blocks are in memory, and returns their size and the time, or 0.
@@ -124,21 +156,21 @@ func (e *exec) timeRound(r *round) (bytes int64, took time.Duration, err error) 
 	return r.bytes(), time.Since(start), err
 }
 
-// timeChannels runs a product with all channels of its blocks that are in memory, and returns their size and the time.
-func (e *exec) timeChannels(c *channels) (bytes int64, took time.Duration, err error) {
+// timeChannels runs a product with all channels of its blocks that are in memory, and returns the time.
+func (e *exec) timeChannels(c *channels, samples timings) (took time.Duration, err error) {
 	w := &e.channel
 	w.from, w.n = 0, min(e.channelSizes.tokens, e.n)
 	clear(w.active)
 	w.product++
 	if err := e.pool.Run(ceil(w.n, channelVectors), e.encode); err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	for i := range c.blocks {
 		var data []byte
 		if e.m.streamed {
 			data = e.m.stream.Peek(c.Block + i)
 		} else if data, err = e.m.load.Acquire(c.Block + i); err != nil { // which needs no Release
-			return 0, 0, err
+			return 0, err
 		}
 		if data == nil {
 			continue
@@ -150,14 +182,15 @@ func (e *exec) timeChannels(c *channels) (bytes int64, took time.Duration, err e
 			start = time.Now()
 			err = e.multiplyViewed(c, i, i+1)
 		}
+		d := time.Since(start)
 		c.view(i, nil)
 		if err != nil {
-			return 0, 0, err
+			return 0, err
 		}
-		bytes += int64(len(data))
-		took += time.Since(start)
+		samples.add(c.kernel.String(), int64(len(data)), d)
+		took += d
 	}
-	return bytes, took, nil
+	return took, nil
 }
 
 // bytes returns the size of the round's blocks.

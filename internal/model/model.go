@@ -234,6 +234,14 @@ func (m *Model) BytesStreamed() int64 {
 	return blocks + rows
 }
 
+// BytesAhead returns how many of the bytes of BytesStreamed wait for the steps that come next.
+func (m *Model) BytesAhead() int64 {
+	if m.stream == nil {
+		return 0
+	}
+	return m.stream.BytesAhead()
+}
+
 // BytesRead returns how many bytes of weights the kernels have gone through.
 func (m *Model) BytesRead() int64 { return m.read.Load() }
 

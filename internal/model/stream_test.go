@@ -136,11 +136,13 @@ func TestStreamedBytesPerToken(t *testing.T) {
 	require.Positive(t, m.layout.PinnedBytes)
 	kv := newKV(t, m, 64, KVF16)
 	before, rowsBefore := m.settled()
+	require.Equal(t, before, m.BytesAhead(), "nothing has been used yet")
 	for i := range int32(10) {
 		logitsOf(t, m, kv, []int32{i}, 1)
 	}
 	after, rowsAfter := m.settled()
 	require.Equal(t, 10*m.layout.PassBytes, after-before)
+	require.Equal(t, 10*m.layout.PassBytes, after-m.BytesAhead())
 	require.Positive(t, rowsAfter-rowsBefore)
 	require.LessOrEqual(t, rowsAfter-rowsBefore, 10*m.layout.RowBytes)
 
