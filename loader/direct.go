@@ -35,6 +35,14 @@ func (d *directFile) Close() error {
 	return d.own.Close()
 }
 
+// direct returns the file that is read past the page cache, or nil if it is not.
+func (d *directFile) direct() *os.File {
+	if f, ok := d.ReaderAt.(*os.File); ok && !d.buffered.Load() {
+		return f
+	}
+	return nil
+}
+
 // readAt reads in the way that is known to work.
 func (d *directFile) readAt(b []byte, offset int64) (int, error) {
 	if d.own != nil && d.buffered.Load() {

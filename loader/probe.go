@@ -56,9 +56,8 @@ const (
 	better = 1.2
 )
 
-// spareReaders is how many goroutines more than requests in flight there are where blocks are compared with their
-// checksums, so that others read meanwhile.
-const spareReaders = 2
+// checkers is how many goroutines compare blocks with their checksums.
+const checkers = 2
 
 // trial is what is known of a way.
 type trial struct {
@@ -115,19 +114,34 @@ func (s *Stream) Warm(progress func(done, total int64)) error {
 	s.disk = Disk{BytesPerSecond: best.rate(), Request: best.request(size), Readers: best.readers}
 	s.depth = best.readers
 	readers := min(best.readers, len(s.slots)*best.requests)
-	if slices.ContainsFunc(s.cycle, func(i int) bool { return s.order[i].Checked }) {
-		readers += spareReaders
+	has := func(what func(e *Extent) bool) bool {
+		return slices.ContainsFunc(s.cycle, func(i int) bool { return what(&s.order[i]) })
 	}
-	if slices.ContainsFunc(s.cycle, func(i int) bool { return s.order[i].Runs.Bytes > 0 }) {
+	byRuns := has(func(e *Extent) bool { return e.Runs.Bytes > 0 })
+	if byRuns {
 		readers = max(readers, runReaders)
+	}
+	if readers > 0 && !slices.ContainsFunc(s.files, func(f *directFile) bool { return f.direct() == nil }) {
+		s.batch = newBatch(readers)
+	}
+	if byRuns {
 		if s.disk.Gap = s.layout.Gap; s.disk.Gap == 0 {
 			if s.disk.Gap, err = s.measureGap(best.rate()); err != nil {
 				return err
 			}
 		}
 	}
-	for range readers {
-		s.readers.Go(s.readAhead)
+	if s.batch != nil {
+		s.readers.Go(func() { s.readBatches(readers) })
+	} else {
+		for range readers {
+			s.readers.Go(s.readAhead)
+		}
+	}
+	if has(func(e *Extent) bool { return e.Checked }) {
+		for range checkers {
+			s.readers.Go(s.checkBlocks)
+		}
 	}
 	return nil
 }
@@ -144,16 +158,16 @@ func (s *Stream) readPins(blocks []int) error {
 // checkPins compares pinned blocks with their checksums.
 func (s *Stream) checkPins(blocks []int) error {
 	errs := make([]error, warmers)
-	var checkers sync.WaitGroup
+	var wait sync.WaitGroup
 	for part := range errs {
-		checkers.Go(func() {
+		wait.Go(func() {
 			for i := part; i < len(blocks) && errs[part] == nil; i += warmers {
 				e := s.order[blocks[i]]
 				errs[part] = s.src.Check(e, e.of(s.pins[blocks[i]]))
 			}
 		})
 	}
-	checkers.Wait()
+	wait.Wait()
 	return cmp.Or(errs...)
 }
 

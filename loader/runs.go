@@ -190,28 +190,51 @@ func (s *Stream) measureGap(rate float64) (gap int64, err error) {
 	return gaps[len(gaps)/2], nil
 }
 
-// timeRequests returns how many requests of so many bytes the disk answers in a second.
+// timeRequests returns how many requests of so many bytes the disk answers in a second, if as much is left out
+// after each.
 func (s *Stream) timeRequests(size int64) (perSecond float64, err error) {
 	each := int(s.layout.SlotBytes / size) // that have a place of their own in a slot
-	var done atomic.Int64
+	perBlock := max(1, s.layout.SlotBytes/(2*size))
+	var next, done atomic.Int64
+	next.Store(rand.Int64N(int64(len(s.cycle))) * perBlock) //nolint:gosec // a place on a disk
 	readers := min(runReaders, each*len(s.slots))
+	place := func() (e Extent, from, need int64) {
+		i := next.Add(1)
+		e = s.order[s.cycle[i/perBlock%int64(len(s.cycle))]]
+		from, span := e.span()
+		from += min(i%perBlock*2*size, max(0, span-size))
+		return e, from, min(size, e.Offset+e.Size-from)
+	}
+	mem := func(k int) []byte { return s.slots[k/each].mem[int64(k%each)*size:][:size] }
+	read := func(k int) error {
+		e, from, need := place()
+		at, err := s.files[e.Part].read(mem(k), from, int(need))
+		if err != nil {
+			return s.src.errorAt(e.Part, max(e.Offset, from+int64(at)), err)
+		}
+		done.Add(1)
+		return nil
+	}
+	start := time.Now()
+	if s.batch != nil {
+		err = s.timeBatches(readers, func(k int) {
+			e, from, _ := place()
+			s.batch.add(k, s.files[e.Part].file, mem(k), from)
+		}, func(k, bytes int) error {
+			if bytes == 0 {
+				return read(k)
+			}
+			done.Add(1)
+			return nil
+		})
+		return float64(done.Load()) / time.Since(start).Seconds(), err
+	}
 	errs := make([]error, readers)
 	var wait sync.WaitGroup
-	start := time.Now()
 	for k := range readers {
-		mem := s.slots[k/each].mem[int64(k%each)*size:][:size]
-		random := rand.New(rand.NewPCG(uint64(size), uint64(k))) //nolint:gosec // places on a disk
 		wait.Go(func() {
-			for n := 0; n == 0 || time.Since(start) < costTime; n++ {
-				e := s.order[s.cycle[random.IntN(len(s.cycle))]]
-				from, span := e.span()
-				from += random.Int64N(max(0, span-size)/directAlign+1) * directAlign
-				need := min(size, e.Offset+e.Size-from)
-				if at, err := s.files[e.Part].read(mem, from, int(need)); err != nil {
-					errs[k] = s.src.errorAt(e.Part, max(e.Offset, from+int64(at)), err)
-					return
-				}
-				done.Add(1)
+			for n := 0; errs[k] == nil && (n == 0 || time.Since(start) < costTime); n++ {
+				errs[k] = read(k)
 			}
 		})
 	}

@@ -38,6 +38,7 @@ type Stream struct {
 
 	blockBytes, rowBytes atomic.Int64 // read so far
 
+	batch   *batch  // of the ring's reads; nil where goroutines make them
 	disk    Disk    // what Warm has found
 	reading reading // how the ring is filled
 
@@ -46,6 +47,7 @@ type Stream struct {
 	mu     sync.Mutex
 	room   sync.Cond     // a slot is free, or reading goes on after a pause
 	ready  sync.Cond     // a read has ended
+	check  sync.Cond     // there are unchecked blocks
 	slots  []slot        // read n goes to slot n % len(slots)
 	pos    int           // index in cycle of the next block that is read
 	rest   []request     // of the block that is being read, those that have not been made
@@ -56,7 +58,7 @@ type Stream struct {
 	taken  int           // of the next one that is acquired
 	freed  int           // of the next one that is released
 	busy   int           // requests in flight
-	checks int           // blocks that are compared with their checksums
+	checks int           // blocks that are compared with their checksums, or wait for that
 	since  time.Time     // when the first of them was made, after a time without any
 	worked time.Duration // time with requests in flight, before since
 	paused bool          // no read is to begin
@@ -66,6 +68,8 @@ type Stream struct {
 	byRuns   []bool  // by block: it is read by runs, and waits for the selection of them
 	sel      selection
 	requests []request // memory for rest
+
+	unchecked []*slot // in the order in which they were read
 }
 
 // repeat says how often the blocks from an index in cycle on are read.
@@ -94,7 +98,7 @@ func NewStream(src *Source, order []Extent, layout StreamLayout) (*Stream, error
 	}
 	s := &Stream{src: src, order: order, layout: layout, pins: make([][]byte, len(order)), place: make([]int, len(order)),
 		active: 1, byRuns: make([]bool, len(order))}
-	s.room.L, s.ready.L = &s.mu, &s.mu
+	s.room.L, s.ready.L, s.check.L = &s.mu, &s.mu, &s.mu
 	for _, p := range src.parts {
 		s.files = append(s.files, newDirectFile(p.file))
 	}
@@ -229,7 +233,45 @@ func (s *Stream) begin() {
 	}
 }
 
-// readAhead is the life of a goroutine that fills the ring.
+// take takes the next request, which there must be. It is in flight from then on, until finish.
+func (s *Stream) take() (*slot, request) {
+	if len(s.rest) == 0 {
+		s.begin()
+	}
+	slot, r := s.slot(s.next), s.rest[0]
+	if s.rest = s.rest[1:]; len(s.rest) == 0 {
+		s.next++
+		s.step()
+	}
+	if s.busy++; s.busy == 1 {
+		s.since = time.Now()
+	}
+	return slot, r
+}
+
+// finish is told how a request ended.
+func (s *Stream) finish(slot *slot, r request, err error) {
+	s.blockBytes.Add(r.size)
+	if s.busy--; s.busy == 0 {
+		s.worked += time.Since(s.since)
+	}
+	slot.left -= r.size
+	slot.err = cmp.Or(slot.err, err)
+	switch {
+	case slot.left > 0:
+	case slot.err == nil && slot.whole && s.order[slot.block].Checked && !s.closed:
+		s.checks++
+		s.unchecked = append(s.unchecked, slot)
+		s.check.Signal()
+	default:
+		slot.done = true
+	}
+	if slot.done || s.busy+s.checks == 0 {
+		s.ready.Broadcast()
+	}
+}
+
+// readAhead is the life of a goroutine that fills the ring, of several.
 func (s *Stream) readAhead() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -240,40 +282,35 @@ func (s *Stream) readAhead() {
 		if s.closed {
 			return
 		}
-		if len(s.rest) == 0 {
-			s.begin()
-		}
-		slot := s.slot(s.next)
-		e, r := s.order[slot.block], s.rest[0]
-		if s.rest = s.rest[1:]; len(s.rest) == 0 {
-			s.next++
-			s.step()
-		}
-		if s.busy++; s.busy == 1 {
-			s.since = time.Now()
-		}
+		slot, r := s.take()
+		e := s.order[slot.block]
 		s.mu.Unlock()
 		err := s.readPiece(e, slot.mem, r.at, r.size)
-		s.blockBytes.Add(r.size)
 		s.mu.Lock()
-		if s.busy--; s.busy == 0 {
-			s.worked += time.Since(s.since)
+		s.finish(slot, r, err)
+	}
+}
+
+// checkBlocks is the life of a goroutine that compares blocks with their checksums.
+func (s *Stream) checkBlocks() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		for !s.closed && len(s.unchecked) == 0 {
+			s.check.Wait()
 		}
-		slot.left -= r.size
-		slot.err = cmp.Or(slot.err, err)
-		if slot.left == 0 && slot.err == nil && e.Checked && slot.whole {
-			s.checks++
-			s.room.Signal() // others may read meanwhile
-			s.mu.Unlock()
-			err = s.src.Check(e, e.of(slot.mem))
-			s.mu.Lock()
-			s.checks--
-			slot.err = err
+		if len(s.unchecked) == 0 {
+			return
 		}
-		slot.done = slot.left == 0
-		if slot.done || s.busy+s.checks == 0 {
-			s.ready.Broadcast()
-		}
+		slot := s.unchecked[0]
+		s.unchecked = append(s.unchecked[:0], s.unchecked[1:]...)
+		e := s.order[slot.block]
+		s.mu.Unlock()
+		err := s.src.Check(e, e.of(slot.mem))
+		s.mu.Lock()
+		s.checks--
+		slot.err, slot.done = err, true
+		s.ready.Broadcast()
 	}
 }
 
@@ -465,8 +502,13 @@ func (s *Stream) Close() error {
 	s.closed = true
 	s.room.Broadcast()
 	s.ready.Broadcast()
+	s.check.Broadcast()
 	s.mu.Unlock()
 	s.readers.Wait()
+	if s.batch != nil {
+		s.batch.close()
+		s.batch = nil
+	}
 	var errs []error
 	for _, f := range s.files {
 		errs = append(errs, f.Close())
