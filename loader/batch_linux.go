@@ -48,10 +48,11 @@ type event struct {
 
 // newBatch returns a batch of at most depth reads at once, or nil where the system refuses.
 func newBatch(depth int) *batch {
-	b := &batch{blocks: make([]controlBlock, depth), added: make([]*controlBlock, 0, depth), events: make([]event, depth)}
+	b := &batch{}
 	if _, _, e := unix.Syscall(unix.SYS_IO_SETUP, uintptr(depth), uintptr(unsafe.Pointer(&b.context)), 0); e != 0 {
 		return nil
 	}
+	b.blocks, b.added, b.events = make([]controlBlock, depth), make([]*controlBlock, 0, depth), make([]event, depth)
 	return b
 }
 
