@@ -30,7 +30,7 @@ func (tb *table) find(s string) int32 { return int32(slices.Index(tb.texts, s)) 
 
 // build makes a bpe of it. Symbols are numbered anew, as they have to be in order of length.
 func (tb *table) build(t require.TestingT) *bpe {
-	tr := newTrie(len(tb.texts))
+	tr := newTrie(len(tb.texts), 0)
 	order := make([]int, len(tb.texts))
 	for i := range order {
 		order[i] = i

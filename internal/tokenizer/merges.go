@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"cmp"
 	"math/bits"
+	"runtime"
 	"slices"
 )
 
@@ -28,11 +29,13 @@ func newBPE(t *trie, texts []string, merges []merge, charSize func(string) int) 
 	b.merges = slices.Repeat([]int32{-1}, 1<<log2)
 	b.filter = make([]uint64, (1<<(log2+filterBits))/64+1)
 	b.apply(merges)
-	for i, s := range texts {
-		if len(s) > 1 {
-			b.symbols[i].shorter, _ = b.longest(s[:len(s)-1])
+	inParts(runtime.GOMAXPROCS(0), len(texts), func(_, from, to int) {
+		for i, s := range texts[from:to] {
+			if len(s) > 1 {
+				b.symbols[from+i].shorter, _ = b.longest(s[:len(s)-1])
+			}
 		}
-	}
+	})
 	return b
 }
 

@@ -56,7 +56,7 @@ func newSpecials(list []special) *specials {
 	slices.SortFunc(list, func(a, b special) int {
 		return cmp.Or(cmp.Compare(len(a.text), len(b.text)), cmp.Compare(b.id, a.id))
 	})
-	s := &specials{trie: newTrie(len(list)), list: list}
+	s := &specials{trie: newTrie(len(list), 0), list: list}
 	var first []byte
 	for i, sp := range list {
 		s.trie.add(sp.text, int32(i))

@@ -24,10 +24,10 @@ const (
 	hashMul2 = 0xD6E8FEB86659FD93
 )
 
-// newTrie returns a trie for n strings, that are to be added in order of length.
-func newTrie(n int) *trie {
+// newTrie returns a trie for n strings of size bytes, that are to be added in order of length.
+func newTrie(n, size int) *trie {
 	t := &trie{strings: uint32(n), nodes: uint32(n)}
-	t.resize(12)
+	t.resize(max(12, uint(bits.Len(uint(size/2))))) // about half of the bytes begin another string, too
 	return t
 }
 

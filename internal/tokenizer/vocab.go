@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/cortexsdr/cortex/format"
@@ -246,26 +248,41 @@ func (t *Tokenizer) initSentencePiece(c *Config) (defaults, error) {
 	slices.SortFunc(order, func(a, b int32) int {
 		return cmp.Or(cmp.Compare(score(b), score(a)), cmp.Compare(len(texts[a]), len(texts[b])), cmp.Compare(a, b))
 	})
-	var merges []merge
-	rank := int32(0)
-	for k, to := range order {
-		if k > 0 && score(to) != score(order[k-1]) {
-			rank++
+	ranks := make([]int32, len(order))
+	for k := 1; k < len(order); k++ {
+		ranks[k] = ranks[k-1]
+		if score(order[k]) != score(order[k-1]) {
+			ranks[k]++
 		}
-		s := texts[to]
-		node := uint32(0)
-		for i := range len(s) - 1 {
-			node = trie.step(node, s[i])
-			if left := trie.at(node); left >= 0 {
-				if right := trie.find(s[i+1:]); right >= 0 {
-					merges = append(merges, merge{left: left, right: right, to: to, rank: rank})
+	}
+	parts := make([][]merge, runtime.GOMAXPROCS(0))
+	inParts(len(parts), len(order), func(part, from, to int) {
+		for k, id := range order[from:to] {
+			s := texts[id]
+			node := uint32(0)
+			for i := range len(s) - 1 {
+				node = trie.step(node, s[i])
+				if left := trie.at(node); left >= 0 {
+					if right := trie.find(s[i+1:]); right >= 0 {
+						parts[part] = append(parts[part], merge{left: left, right: right, to: id, rank: ranks[from+k]})
+					}
 				}
 			}
 		}
-	}
+	})
+	merges := slices.Concat(parts...)
 	t.bpe = newBPE(trie, texts, merges, firstChar)
 	t.symbols = texts[len(t.tokens):]
 	return def, nil
+}
+
+// inParts calls do for parts of n things, all at once: part p is from up to to (exclusive).
+func inParts(parts, n int, do func(p, from, to int)) {
+	var all sync.WaitGroup
+	for p := range parts {
+		all.Go(func() { do(p, p*n/parts, (p+1)*n/parts) })
+	}
+	all.Wait()
 }
 
 // firstChar returns the length of the character that a text begins with.
@@ -330,7 +347,7 @@ func (t *Tokenizer) newTrie(c *Config, texts []string) (*trie, error) {
 		order[starts[len(s)]] = int32(i)
 		starts[len(s)]++
 	}
-	tr := newTrie(len(texts))
+	tr := newTrie(len(texts), size)
 	others := map[string]int{}
 	for _, i := range order {
 		if s := texts[i]; s != "" {
