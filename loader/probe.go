@@ -114,15 +114,16 @@ func (s *Stream) Warm(progress func(done, total int64)) error {
 	s.disk = Disk{BytesPerSecond: best.rate(), Request: best.request(size), Readers: best.readers}
 	s.depth = best.readers
 	readers := min(best.readers, len(s.slots)*best.requests)
+	depth := readers
 	has := func(what func(e *Extent) bool) bool {
 		return slices.ContainsFunc(s.cycle, func(i int) bool { return what(&s.order[i]) })
 	}
 	byRuns := has(func(e *Extent) bool { return e.Runs.Bytes > 0 })
 	if byRuns {
-		readers = max(readers, runReaders)
+		readers, depth = max(readers, runReaders), max(depth, runRequests)
 	}
-	if readers > 0 && !slices.ContainsFunc(s.files, func(f *directFile) bool { return f.direct() == nil }) {
-		s.batch = newBatch(readers)
+	if depth > 0 && !slices.ContainsFunc(s.files, func(f *directFile) bool { return f.direct() == nil }) {
+		s.batch = newBatch(depth)
 	}
 	if byRuns {
 		if s.disk.Gap = s.layout.Gap; s.disk.Gap == 0 {
@@ -132,7 +133,7 @@ func (s *Stream) Warm(progress func(done, total int64)) error {
 		}
 	}
 	if s.batch != nil {
-		s.readers.Go(func() { s.readBatches(readers) })
+		s.readers.Go(func() { s.readBatches(depth) })
 	} else {
 		for range readers {
 			s.readers.Go(s.readAhead)

@@ -163,8 +163,11 @@ func (l *StreamLayout) Sparse(order []Extent, active float64, gap int64) (bytes,
 }
 
 const (
-	// runReaders is how many requests are in flight where they are small.
-	runReaders = 32
+	// runRequests is how many requests are in flight where they are small: with twice as many a token takes as
+	// long, with half as many a twentieth longer. runReaders is the most goroutines that make them, a thread each, if there
+	// are no batches.
+	runRequests = 64
+	runReaders  = 32
 	// costTime is how long requests of each of costSizes are timed.
 	costTime = 30 * time.Millisecond
 )
@@ -197,7 +200,11 @@ func (s *Stream) timeRequests(size int64) (perSecond float64, err error) {
 	perBlock := max(1, s.layout.SlotBytes/(2*size))
 	var next, done atomic.Int64
 	next.Store(rand.Int64N(int64(len(s.cycle))) * perBlock) //nolint:gosec // a place on a disk
-	readers := min(runReaders, each*len(s.slots))
+	most := runReaders
+	if s.batch != nil {
+		most = runRequests
+	}
+	readers := min(most, each*len(s.slots))
 	place := func() (e Extent, from, need int64) {
 		i := next.Add(1)
 		e = s.order[s.cycle[i/perBlock%int64(len(s.cycle))]]

@@ -226,7 +226,7 @@ func (s *Stream) begin() {
 	}
 	slot.size = slot.left
 	if !slot.whole {
-		s.depth = max(s.depth, runReaders)
+		s.depth = max(s.depth, runRequests)
 	}
 	if len(s.rest) > 1 {
 		s.room.Broadcast()
