@@ -62,7 +62,7 @@ type sdrBody struct {
 	accLen     func(groups, m int) int
 	scratch    func(groups, m int) int // bytes
 	accumulate func(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i0, i1 int, scratch []byte)
-	finish     func(y []float32, stride int, acc []int32, groups, from, rows int, in *SDRInput)
+	finish     func(y []float32, stride int, acc []int32, groups, from, rows int, in *SDRInput, scratch []byte)
 	add        func(acc, more []int32, groups, from, to, m int)
 }
 
@@ -268,7 +268,7 @@ func (p *SDR) TileGroups(m int) int { return max(4, min(96, 256/m)) }
 // AccLen returns how many sums Accumulate needs for some groups and m vectors.
 func (p *SDR) AccLen(groups, m int) int { return p.fam.fn.accLen(groups, m) }
 
-// ScratchBytes returns the size of the memory that Accumulate needs for itself.
+// ScratchBytes returns the size of the memory that Accumulate and Finish need for themselves.
 func (p *SDR) ScratchBytes(groups, m int) int { return p.fam.fn.scratch(groups, m) + line - 1 }
 
 // Accumulate adds the products of the active channels in.Index[i0:i1], all of which
@@ -330,7 +330,8 @@ func (p *SDR) Add(acc, more []int32, groups, from, to, m int) {
 }
 
 // Finish makes results out of the sums of some groups, from group from on, of which the last
-// may have outputs that are not wanted: rows is at most (groups-from)*Group().
+// may have outputs that are not wanted: rows is at most (groups-from)*Group(). scratch is as
+// for Accumulate.
 //
 //	for t := range in.M {
 //		for o := range rows {
@@ -339,7 +340,7 @@ func (p *SDR) Add(acc, more []int32, groups, from, to, m int) {
 //	}
 //
 //go:noinline
-func (p *SDR) Finish(y []float32, stride int, acc []int32, groups, from, rows int, in *SDRInput) {
+func (p *SDR) Finish(y []float32, stride int, acc []int32, groups, from, rows int, in *SDRInput, scratch []byte) {
 	if from < 0 || rows < 0 || rows > (groups-from)*p.group || in.M < 1 || in.M > SDRVectors || in.M > 1 && stride < rows {
 		panic(fmt.Sprintf("kernels: %d results from group %d of %d on and %d vectors at a stride of %d", rows, from, groups, in.M, stride))
 	}
@@ -347,7 +348,7 @@ func (p *SDR) Finish(y []float32, stride int, acc []int32, groups, from, rows in
 		return
 	}
 	body := p.fam.fn
-	body.finish(first(y, (in.M-1)*stride+rows), stride, first(acc, body.accLen(groups, in.M)), groups, from, rows, in)
+	body.finish(first(y, (in.M-1)*stride+rows), stride, first(acc, body.accLen(groups, in.M)), groups, from, rows, in, aligned(scratch, int64(body.scratch(groups, in.M))))
 }
 
 var (
@@ -433,7 +434,7 @@ func sdrRef(group int, sparse bool, values sdrValues) *sdrBody {
 				addInts_ref(acc[at:end], more[at:end])
 			}
 		},
-		finish: func(y []float32, stride int, acc []int32, groups, from, rows int, in *SDRInput) {
+		finish: func(y []float32, stride int, acc []int32, groups, from, rows int, in *SDRInput, _ []byte) {
 			for t, s := range in.Scale[:in.M] {
 				for o := range rows {
 					sums := acc[(t*groups+from+o/group)*2*group+o%group:]

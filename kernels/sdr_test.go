@@ -101,8 +101,9 @@ func (m *sdrMatrix) outputs() int { return m.Groups * m.p.group }
 func (m *sdrMatrix) product(in *SDRInput) []float32 {
 	y := make([]float32, in.M*m.outputs())
 	acc := make([]int32, m.p.AccLen(m.Groups, in.M))
-	m.p.Accumulate(acc, m.block(), 0, m.Groups, in, 0, len(in.Index), make([]byte, m.p.ScratchBytes(m.Groups, in.M)))
-	m.p.Finish(y, m.outputs(), acc, m.Groups, 0, m.outputs(), in)
+	scratch := make([]byte, m.p.ScratchBytes(m.Groups, in.M))
+	m.p.Accumulate(acc, m.block(), 0, m.Groups, in, 0, len(in.Index), scratch)
+	m.p.Finish(y, m.outputs(), acc, m.Groups, 0, m.outputs(), in, scratch)
 	return y
 }
 
@@ -210,7 +211,7 @@ func TestSDRSplits(t *testing.T) {
 			for from := 0; from < g1-g0; {
 				to := from + 1 + r.IntN(g1-g0-from)
 				p.Add(acc, more, g1-g0, from, to, in.M)
-				p.Finish(got[(g0+from)*p.group:], m.outputs(), acc, g1-g0, from, (to-from)*p.group, in)
+				p.Finish(got[(g0+from)*p.group:], m.outputs(), acc, g1-g0, from, (to-from)*p.group, in, scratch)
 				from = to
 			}
 			g0 = g1
@@ -271,7 +272,7 @@ func TestSDRPack(t *testing.T) {
 				m.p = p
 				p.Accumulate(acc, m.channels(c, m.Channels), 0, m.Groups, &in, c, m.Channels, scratch)
 				mixed := make([]float32, m.outputs())
-				p.Finish(mixed, 0, acc, m.Groups, 0, m.outputs(), &in)
+				p.Finish(mixed, 0, acc, m.Groups, 0, m.outputs(), &in, scratch)
 				require.Equal(t, bitsOf(want), bitsOf(mixed))
 
 				line := new([SDRGroupBytes]byte)
@@ -312,8 +313,8 @@ func TestSDRFinish(t *testing.T) {
 		var in SDRInput
 		in.Set(floats(r, 3*40), nil, m.dmax)
 		all := m.product(&in)
-		acc := make([]int32, p.AccLen(3, 3))
-		p.Accumulate(acc, m.block(), 0, 3, &in, 0, 40, make([]byte, p.ScratchBytes(3, 3)))
+		acc, scratch := make([]int32, p.AccLen(3, 3)), make([]byte, p.ScratchBytes(3, 3))
+		p.Accumulate(acc, m.block(), 0, 3, &in, 0, 40, scratch)
 		for rows := range m.outputs() + 1 {
 			stride := rows + r.IntN(3)
 			y := slices.Repeat([]float32{-1}, 3*stride+5)
@@ -321,7 +322,7 @@ func TestSDRFinish(t *testing.T) {
 			for v := range 3 {
 				copy(want[v*stride:], all[v*m.outputs():][:rows])
 			}
-			p.Finish(y, stride, acc, 3, 0, rows, &in)
+			require.Zero(t, testing.AllocsPerRun(1, func() { p.Finish(y, stride, acc, 3, 0, rows, &in, scratch) }))
 			require.Equal(t, bitsOf(want), bitsOf(y), "%d rows", rows)
 		}
 	}
@@ -430,8 +431,8 @@ func TestSDRMisuse(t *testing.T) {
 			b.Values = b.Values[1:]
 			p.Accumulate(acc, &b, 0, 2, &in, 0, 4, scratch)
 		},
-		"rows":    func() { p.Finish(make([]float32, 300), 300, acc, 2, 0, 257, &in) },
-		"results": func() { p.Finish(make([]float32, 255), 256, acc, 2, 0, 256, &in) },
+		"rows":    func() { p.Finish(make([]float32, 300), 300, acc, 2, 0, 257, &in, scratch) },
+		"results": func() { p.Finish(make([]float32, 255), 256, acc, 2, 0, 256, &in, scratch) },
 		"vectors": func() { in.Set(make([]float32, (SDRVectors+1)*4), nil, m.dmax) },
 		"length":  func() { in.Set(make([]float32, 5), nil, m.dmax) },
 	} {
@@ -618,5 +619,5 @@ func (p *SDR) call(body *sdrBody, o []operand) {
 		body.accumulate(acc, b, s.g0, s.g1, input, s.i0, middle, scratch)
 	}
 	body.accumulate(acc, b, s.g0, s.g1, input, middle, s.i1, scratch)
-	body.finish(as[float32](o[0]), s.stride, acc, s.g1-s.g0, 0, s.rows, input)
+	body.finish(as[float32](o[0]), s.stride, acc, s.g1-s.g0, 0, s.rows, input, scratch)
 }

@@ -344,7 +344,7 @@ func (k *sdrTiles) add(acc, more []int32, groups, from, to, m int) {
 	}
 }
 
-func (k *sdrTiles) finishAll(y []float32, stride int, acc []int32, groups, from, rows int, in *SDRInput) {
+func (k *sdrTiles) finishAll(y []float32, stride int, acc []int32, groups, from, rows int, in *SDRInput, scratch []byte) {
 	accStride := in.M * 2 * k.group
 	// The sums of activations: of a group, from hi to lo, from vector to vector.
 	sums, group, half, vector := acc[accStride*groups:], 1, padded(groups), 2*padded(groups)
@@ -359,7 +359,7 @@ func (k *sdrTiles) finishAll(y []float32, stride int, acc []int32, groups, from,
 			k.finish(&y[0], &acc[0], &sums[0], 4*half, 4*accStride, 4*group, whole, 128*s, s)
 		}
 		if rest := y[whole*k.group:]; len(rest) > 0 {
-			var last [2 * SDRGroupBytes]float32
+			last := (*[2 * SDRGroupBytes]float32)(unsafe.Pointer(unsafe.SliceData(scratch)))
 			k.finish(&last[0], &acc[whole*accStride], &sums[whole*group], 4*half, 4*accStride, 4*group, 1, 128*s, s)
 			copy(rest, last[:])
 		}

@@ -517,7 +517,7 @@ func (e *exec) finishTile(i, worker int) {
 			clear(y[t*stride:][:part.rows])
 		}
 	} else {
-		c.kernel.Finish(y, stride, acc, tile.to-tile.from, part.from, part.rows, in)
+		c.kernel.Finish(y, stride, acc, tile.to-tile.from, part.from, part.rows, in, w.scratch[worker])
 	}
 	mat := matrix{bias: c.bias[part.at]}
 	for t := range in.M {
