@@ -18,8 +18,8 @@
 // walk_test.go then tests and measures it.
 //
 // Rules for assembly bodies: they never touch a byte outside the slices they
-// are given, assume no alignment, use no stack frame, do not call, and end with
-// VZEROUPPER on amd64. They have no safe points, so the garbage collector waits
+// are given, assume no alignment, use a small stack frame at most, do not call,
+// and end with VZEROUPPER on amd64. They have no safe points, so the garbage collector waits
 // for them: callers pass tiles of work of at most about 100 microseconds.
 //
 // # Shapes

@@ -40,7 +40,7 @@ type sdrTiles struct {
 	finish sdrFinish
 	panels *sdrPanels // nil: several vectors go one by one
 	expand sdrExpand  // of the sparse types
-	packed sdrPacked  // one without expand; may be nil
+	packed sdrPacked  // multiplies one vector of the sparse types without expand; nil if there is none
 }
 
 type (

@@ -102,7 +102,7 @@ is started again with the same flags.`,
 	fs.StringVar(&f.calibrate, "calibrate", "", "calibrate with the text in `FILE`, the standard input if it is -")
 	fs.IntVar(&f.tokens, "calibrate-tokens", 1<<16, "most tokens `N` of that text")
 	fs.BoolVar(&f.thresholds, "thresholds", true, "with --calibrate, prepare the file for --sparsity too")
-	fs.BoolVar(&f.gateFirst, "gate-first", false, "store the matrix behind each gate in rows (q4_0 or q8_0), so that --sparsity leaves out what the gate makes small")
+	fs.BoolVar(&f.gateFirst, "gate-first", false, "store the matrix behind each gate in rows (q4_0 or q8_0, with --bits also q5_0), so that --sparsity leaves out what the gate makes small")
 	fs.StringVar(&f.prune, "prune", "", "weights that become 0, `SHARE` such as 50% or a pattern such as 2:4, for --type sdrw4 and sdrw8")
 	fs.StringVar(&f.pruneBy, "prune-by", "magnitude", "`SCORE` by which they are chosen: magnitude or wanda")
 	fs.StringVar(&f.shards, "shards", "", "write several files, `N` or of at most a size such as 4GiB")
@@ -221,7 +221,7 @@ func (f *convertFlags) run(cmd *cobra.Command, in, out string) (err error) {
 		return err
 	}
 	if err := f.prepare(cmd, scr, r.Paths[0], o, text); err != nil {
-		return err
+		return fmt.Errorf("%s is converted but not calibrated, which the same command and cortex calibrate do: %w", r.Paths[0], err)
 	}
 	return container.Finish(r.Paths[0])
 }

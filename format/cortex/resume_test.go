@@ -292,6 +292,13 @@ func TestUnfinished(t *testing.T) {
 		require.True(t, cortex.Unfinished(paths[0]))
 		require.NotEqual(t, want, contents(t, paths))
 
+		longer, err := os.OpenFile(paths[0], os.O_WRONLY|os.O_APPEND, 0) // as an Update leaves it that is interrupted
+		require.NoError(t, err)
+		_, err = longer.Write(make([]byte, 100))
+		require.NoError(t, err)
+		require.NoError(t, longer.Close())
+		require.True(t, cortex.Unfinished(paths[0]))
+
 		w := begin(t, path, o, small(), 0)
 		require.NoFileExists(t, paths[0], "it has its temporary name again")
 		require.NoError(t, w.Suspend())

@@ -17,7 +17,8 @@ import (
 // [Writer] writes it, Update fails with [ErrLocked].
 //
 // What is new is appended to the first file and brought to the disk before the header, which is written at once, names it. If that
-// is interrupted the file is longer than its header says and cannot be opened; the next Update mends it.
+// is interrupted the file is longer than its header says and cannot be opened; the next Update mends it. Update needs to create a file
+// beside the set, by which it is locked.
 func Update(paths []string, set []gguf.KV, thresholds map[string][]Threshold) (err error) {
 	unlock, err := lockSet(paths[0])
 	if err != nil {

@@ -170,6 +170,13 @@ func (w *Writer) unseal(i int) error {
 	if err != nil {
 		return err
 	}
+	var fixed [48]byte
+	if _, err := p.file.ReadAt(fixed[:], 0); err == nil {
+		// An Update may have been making it longer.
+		if end := int64(binary.LittleEndian.Uint64(fixed[40:])); end >= headerBytes && end < p.size {
+			p.size = end
+		}
+	}
 	h, err := parseHeader(p)
 	p.close()
 	if err != nil || h.uuid != uuid || h.shard != i {
