@@ -203,7 +203,12 @@ func lockCheckpoint(path string) (*os.File, error) {
 }
 
 // unlock removes the file and then closes it, so that what is removed is locked; where systems refuse that, the other way round.
+// A file that is not empty is somebody else's, and stays.
 func unlock(f *os.File) {
+	if info, err := f.Stat(); err != nil || info.Size() > 0 {
+		f.Close()
+		return
+	}
 	if os.Remove(f.Name()) != nil {
 		f.Close()
 		os.Remove(f.Name())

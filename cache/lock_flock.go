@@ -14,5 +14,8 @@ func lock(f *os.File) error {
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return ErrCheckpointLocked
 	}
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK) {
+		return nil // a file system without locks
+	}
 	return err
 }

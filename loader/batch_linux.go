@@ -53,6 +53,13 @@ func newBatch(depth int) *batch {
 		return nil
 	}
 	b.blocks, b.added, b.events = make([]controlBlock, depth), make([]*controlBlock, 0, depth), make([]event, depth)
+	// A sandbox may refuse any of the calls.
+	_, _, e1 := unix.Syscall(unix.SYS_IO_SUBMIT, b.context, 0, 0)
+	_, _, e2 := unix.Syscall6(unix.SYS_IO_GETEVENTS, b.context, 0, 1, uintptr(unsafe.Pointer(&b.events[0])), 0, 0)
+	if e1 != 0 || e2 != 0 {
+		b.close()
+		return nil
+	}
 	return b
 }
 

@@ -113,7 +113,7 @@ func LayOutStream(order []Extent, memory, ring int64, p Prompt, active float64) 
 	}
 }
 
-// likelyGap is that of the disk on which docs/streaming.md measures. The true one is known only when the pinned
+// likelyGap is about that of the disk on which docs/streaming.md measures. The true one is known only when the pinned
 // blocks have been read, and would hardly change which they are: the shorter a block's runs, the less is saved by
 // reading them, with any gap.
 const likelyGap = 40 << 10

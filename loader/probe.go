@@ -18,8 +18,8 @@ type Disk struct {
 // Disk returns what Warm has found out.
 func (s *Stream) Disk() Disk { return s.disk }
 
-// A reading is a way to read blocks: each one by so many requests of about the same size, by
-// so many goroutines.
+// A reading is a way to read blocks: each one by so many requests of about the same size, so
+// many of which are in flight, each by a goroutine of its own while the disk is measured.
 type reading struct{ requests, readers int }
 
 // request returns the size of the requests for a span.

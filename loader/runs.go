@@ -176,7 +176,7 @@ var costSizes = []int64{4 << 10, 16 << 10, 64 << 10}
 
 // measureGap finds out how many bytes the disk reads, at the rate that Warm has
 // found, in the time that one request more takes: the median of what requests of several
-// small sizes show, at random places, as many at once as there are when runs are read.
+// small sizes show, along the order from a random place, as many at once as there are when runs are read.
 func (s *Stream) measureGap(rate float64) (gap int64, err error) {
 	var gaps []int64
 	for _, size := range costSizes {

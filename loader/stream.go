@@ -13,7 +13,7 @@ import (
 
 // Stream serves the blocks of a model that is larger than the memory it may
 // take. Some blocks are pinned: read once, by Warm, and kept. The others pass
-// through a ring of buffers, which a few goroutines fill ahead of Acquire along the
+// through a ring of buffers, which requests in flight fill ahead of Acquire along the
 // order of the blocks, over and over: after the last block comes the first
 // again, unless Repeat says otherwise. Acquiring another block than the one that
 // comes next is allowed; what was read ahead is then read in vain.
@@ -499,6 +499,11 @@ func (s *Stream) DiskTime() time.Duration {
 // ErrClosed; blocks that are held are invalid. A second Close does nothing.
 func (s *Stream) Close() error {
 	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		s.readers.Wait()
+		return nil
+	}
 	s.closed = true
 	s.room.Broadcast()
 	s.ready.Broadcast()

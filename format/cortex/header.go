@@ -151,7 +151,9 @@ func parseHeader(p part) (*header, error) {
 	if sections > maxSections {
 		return fail(format.ErrFormat, 56, "%d sections, want at most %d", sections, maxSections)
 	}
-	if h.sections = int(sections); sections > 0 {
+	if h.sections = int(sections); sections == 0 {
+		h.table = 0 // wherever it is said to be
+	} else {
 		if h.table < pageBytes || h.table%smallAlign != 0 || h.table > p.size || int64(sections) > (p.size-h.table)/sectionBytes {
 			return fail(format.ErrFormat, 48, "a table of %d sections at byte %d does not fit the file of %d bytes", sections, h.table, p.size)
 		}

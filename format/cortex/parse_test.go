@@ -423,6 +423,10 @@ func FuzzHeader(f *testing.F) {
 	from := len(whole) - 6*32
 	f.Add(whole[:128], whole[from:], true)
 	f.Add(whole[:64], []byte{}, false)
+	none := bytes.Clone(whole[:128]) // no sections, and their table nowhere
+	le.PutUint64(none[48:], 1<<57)
+	le.PutUint32(none[56:], 0)
+	f.Add(none, whole[from:], true)
 	f.Fuzz(func(t *testing.T, head, table []byte, sum bool) {
 		b := bytes.Clone(whole)
 		copy(b, head)

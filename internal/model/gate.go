@@ -95,6 +95,7 @@ func (s gateSizes) take(buf *loader.Buffer, workers int) (w gateWork) {
 
 // multiplyGated runs a step of which rows are left out. Those of many tokens are all multiplied: hardly one is active for none of them.
 func (e *exec) multiplyGated(s *step) error {
+	defer func() { e.gates.rows = nil }() // also when a tile panics: other products have all their rows
 	few := e.fewRows()
 	if few {
 		if err := e.pool.Run(e.n, e.chooseRows); err != nil {
@@ -109,9 +110,7 @@ func (e *exec) multiplyGated(s *step) error {
 		}
 		e.m.stream.Select(s.W[0].Block, s.W[0].Block+s.W[0].Blocks(), rows)
 	}
-	err := e.runRounds(s)
-	e.gates.rows = nil
-	if err != nil {
+	if err := e.runRounds(s); err != nil {
 		return err
 	}
 	return e.pool.Run(e.n, e.mask)

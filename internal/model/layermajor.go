@@ -156,8 +156,8 @@ func (m *Model) layerMajor(ctx context.Context, kv *KV, p *Pass) error {
 	r := residuals{own: e.slots[x], batch: e.batch, width: m.Plan.Slots[x].Width, file: p.Checkpoint}
 	if r.file != nil {
 		if r.batch = m.checkpointBatch(r.file, kv, len(p.IDs)); r.batch == 0 || p.Want > 1 || p.Hidden {
-			return fmt.Errorf("%s: %w: it was made for batches of %d tokens, there is room for %d", r.file.Path(), cache.ErrCheckpoint,
-				r.file.PieceBytes/int64(4*m.Dim), e.batch)
+			return &cache.CheckpointError{File: r.file.Path(), Err: fmt.Errorf("%w: it was made for batches of %d tokens, there is room for %d",
+				cache.ErrCheckpoint, r.file.PieceBytes/int64(4*m.Dim), e.batch)}
 		}
 	}
 	if m.stream != nil {
