@@ -258,6 +258,25 @@ func TestCheckpointRefused(t *testing.T) {
 	require.NoError(t, generate(want, longPrompt, ""))
 	require.Equal(t, want.Tokens(), s.Tokens())
 
+	// One for larger batches than there is room for.
+	c, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err = read(c, m, longPrompt, checkpoint, func(p cortex.Progress) {
+		if p.Fraction > 0.2 {
+			cancel()
+		}
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	less, err := cortex.Open(m.Info().File, &cortex.Options{Threads: 1, ContextLength: 1024, BatchSize: 32})
+	require.NoError(t, err)
+	defer less.Close()
+	small, err := less.NewSession()
+	require.NoError(t, err)
+	defer small.Close()
+	require.ErrorIs(t, generate(small, longPrompt, checkpoint), cortex.ErrCheckpoint)
+	require.Zero(t, small.Len())
+	require.NoError(t, os.Remove(checkpoint))
+
 	if runtime.GOOS == "windows" {
 		return // which has no locks
 	}
