@@ -82,9 +82,9 @@ func (p Plan) advice(r plan.Rates, token plan.Work, f Forecast) (list []Advice) 
 	switch {
 	case f.Disk <= f.Compute || p.Sparsity > 0: // it would not help, or does already
 	case p.channels:
-		list = append(list, Advice{What: "a sparsity of 0.5, so that half the channels are read", Token: t})
+		list = append(list, Advice{What: "a sparsity of 0.5, so that half the channels are read, at best", Token: t})
 	default:
-		list = append(list, Advice{What: "a .cortex file of which half the channels are read", Token: t})
+		list = append(list, Advice{What: "a .cortex file of which half the channels are read, at best", Token: t})
 	}
 	// As many tokens can be checked in one pass as the processors manage while the disk reads.
 	if n := int(f.Disk.Seconds() * r.Prompt); n > 1 && p.DraftTokens == 0 {

@@ -70,20 +70,21 @@ func TestDraftsChangeNothing(t *testing.T) {
 			models[from] = append(models[from], openTales(t, &o))
 		}
 	}
-	rapid.Check(t, func(t *rapid.T) {
-		typ := rapid.SampledFrom(types).Draw(t, "KV type")
-		from := rapid.SampledFrom([]string{"text", "text", "model"}).Draw(t, "drafts from")
-		var p pair
-		for i, m := range []*cortex.Model{models["nowhere"][typ], models[from][typ]} {
-			var err error
-			p[i], err = m.NewSession()
-			require.NoError(t, err)
-			defer func() { require.NoError(t, p[i].Close()) }()
-		}
-		for range rapid.IntRange(1, 4).Draw(t, "steps") {
-			step(t, p)
-		}
-	})
+	for _, from := range []string{"text", "model"} {
+		rapid.Check(t, func(t *rapid.T) {
+			typ := rapid.SampledFrom(types).Draw(t, "KV type")
+			var p pair
+			for i, m := range []*cortex.Model{models["nowhere"][typ], models[from][typ]} {
+				var err error
+				p[i], err = m.NewSession()
+				require.NoError(t, err)
+				defer func() { require.NoError(t, p[i].Close()) }()
+			}
+			for range rapid.IntRange(1, 4).Draw(t, "steps") {
+				step(t, p)
+			}
+		})
+	}
 	for from, list := range models {
 		var st cortex.Stats
 		for _, m := range list {
@@ -98,8 +99,8 @@ func TestDraftsChangeNothing(t *testing.T) {
 			require.Zero(t, st.DraftedTokens)
 			continue
 		}
-		require.Greater(t, st.AcceptedTokens, int64(50), from)
-		require.Greater(t, st.DraftedTokens, st.AcceptedTokens+50, "some were wrong")
+		require.Greater(t, st.AcceptedTokens, int64(20), from)
+		require.Greater(t, st.DraftedTokens, st.AcceptedTokens, "some were wrong")
 		require.Less(t, st.GeneratePasses, st.GeneratedTokens)
 	}
 }
