@@ -17,9 +17,9 @@ const (
 
 // gate is where one goroutine waits. Others wake it after they have changed what it waits for.
 type gate struct {
-	ready  func() bool // what it waits for
-	idle   func() bool // what it does meanwhile, until false
-	asleep atomic.Bool
+	ready  func() bool   // what it waits for
+	idle   func() bool   // what it does meanwhile, until false
+	asleep atomic.Bool   // set with Swap alone: emulators of arm64 on amd64 let a load pass a store before it, of atomics too
 	token  chan struct{} // one for each change of asleep from true to false that was made by wake
 	_      [2]cpu.CacheLinePad
 }
@@ -34,8 +34,8 @@ func (g *gate) wait(spin *atomic.Bool) {
 		if spin.Load() && g.spin() {
 			return
 		}
-		g.asleep.Store(true)
-		// What was awaited may have come between the last look and the Store, and then nobody saw a sleeper to wake.
+		g.asleep.Swap(true)
+		// What was awaited may have come between the last look and the Swap, and then nobody saw a sleeper to wake.
 		// If a waker did see one, its token must be taken.
 		if g.ready() && g.asleep.CompareAndSwap(true, false) {
 			return
@@ -46,7 +46,7 @@ func (g *gate) wait(spin *atomic.Bool) {
 
 // wake wakes the goroutine if it sleeps. The token may reach it late, when it waits for something else: wait looks again.
 func (g *gate) wake() {
-	if g.asleep.Load() && g.asleep.CompareAndSwap(true, false) {
+	if g.asleep.Swap(false) {
 		g.token <- struct{}{}
 	}
 }
