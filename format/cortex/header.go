@@ -161,6 +161,21 @@ func parseHeader(p part) (*header, error) {
 	return h, nil
 }
 
+// parseLonger is parseHeader for a file that an Update may have been making longer when it was interrupted: it is checked as one
+// that ends where its header says.
+func parseLonger(p part) (*header, error) {
+	if p.size >= headerBytes {
+		b, err := p.read(0, headerBytes)
+		if err != nil {
+			return nil, err
+		}
+		if end := int64(binary.LittleEndian.Uint64(b[40:])); end > headerBytes && end < p.size {
+			p.size = end
+		}
+	}
+	return parseHeader(p)
+}
+
 // parseSections reads and checks the table of sections.
 func (h *header) parseSections(p part) ([]section, error) {
 	b, err := p.read(h.table, h.tableBytes())

@@ -1,7 +1,6 @@
 package cortex
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -85,22 +84,11 @@ func mend(path string, out *os.File) error {
 	if err != nil {
 		return err
 	}
-	p := part{name: path, size: info.Size(), file: out}
-	if p.size < headerBytes {
-		return nil // Parse says what is wrong
+	h, err := parseLonger(part{name: path, size: info.Size(), file: out})
+	if err != nil || h.fileSize == info.Size() {
+		return nil // Parse says what is wrong, if anything is
 	}
-	b, err := p.read(0, headerBytes)
-	if err != nil {
-		return err
-	}
-	// The header is checked as that of a file that ends where it says.
-	if end := int64(binary.LittleEndian.Uint64(b[40:])); end > headerBytes && end < p.size {
-		p.size = end
-		if _, err := parseHeader(p); err == nil {
-			return out.Truncate(end)
-		}
-	}
-	return nil
+	return out.Truncate(h.fileSize)
 }
 
 // updated returns the sections of the first file as they will be.

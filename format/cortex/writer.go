@@ -2,7 +2,6 @@ package cortex
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -171,14 +170,7 @@ func (w *Writer) unseal(i int) error {
 	if err != nil {
 		return err
 	}
-	var fixed [48]byte
-	if _, err := p.file.ReadAt(fixed[:], 0); err == nil {
-		// An Update may have been making it longer.
-		if end := int64(binary.LittleEndian.Uint64(fixed[40:])); end >= headerBytes && end < p.size {
-			p.size = end
-		}
-	}
-	h, err := parseHeader(p)
+	h, err := parseLonger(p)
 	p.close()
 	if err != nil || h.uuid != uuid || h.shard != i {
 		return nil // somebody else's
