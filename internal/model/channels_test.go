@@ -215,22 +215,27 @@ func channelModels() []testmodel.Config {
 	}
 }
 
+// agreeWithRows compares the logits of a model that is stored in channels with those of the same weights in rows.
+func agreeWithRows(t *testing.T, c testmodel.Config, typ container.Type, bound float64) {
+	path, weights := writeChannels(t, c, typ, 0, 1)
+	src, err := loader.Open(path)
+	require.NoError(t, err)
+	m := start(t, src, 2, 64)
+	ids := randomIDs(20, m.Vocab)
+	n := naive{m: m, mat: weights}
+	want := n.logits(ids)
+	got := logitsOf(t, m, newKV(t, m, 32, KVF32), ids, len(ids))
+	for i := range want {
+		require.Less(t, distance(got[i], want[i]), bound, "token %d", i)
+	}
+}
+
 // Channel by channel or row by row, the weights being the same: the same logits.
 func TestChannelsAgreeWithRows(t *testing.T) {
 	for _, c := range channelModels() {
 		for _, typ := range []container.Type{container.SDR4, container.SDR8} {
 			t.Run(c.Name+typ.String(), func(t *testing.T) {
-				path, weights := writeChannels(t, c, typ, 0, 1)
-				src, err := loader.Open(path)
-				require.NoError(t, err)
-				m := start(t, src, 2, 64)
-				ids := randomIDs(20, m.Vocab)
-				n := naive{m: m, mat: weights}
-				want := n.logits(ids)
-				got := logitsOf(t, m, newKV(t, m, 32, KVF32), ids, len(ids))
-				for i := range want {
-					require.Less(t, distance(got[i], want[i]), 2e-3, "token %d", i)
-				}
+				agreeWithRows(t, c, typ, 2e-3)
 			})
 		}
 	}

@@ -31,17 +31,7 @@ func gatedModels() []testmodel.Config {
 // With all channels, the matrix behind the gate is multiplied as any other.
 func TestGatedAgreesWithRows(t *testing.T) {
 	for _, c := range gatedModels() {
-		path, weights := writeChannels(t, c, container.SDR8, 0, 1)
-		src, err := loader.Open(path)
-		require.NoError(t, err)
-		m := start(t, src, 2, 64)
-		ids := randomIDs(20, m.Vocab)
-		n := naive{m: m, mat: weights}
-		want := n.logits(ids)
-		got := logitsOf(t, m, newKV(t, m, 32, KVF32), ids, len(ids))
-		for i := range want {
-			require.Less(t, distance(got[i], want[i]), 0.02, "token %d", i) // activations of 8 bits
-		}
+		agreeWithRows(t, c, container.SDR8, 0.02) // activations of 8 bits
 	}
 }
 
