@@ -109,6 +109,7 @@ func NewStream(src *Source, order []Extent, layout StreamLayout) (*Stream, error
 		}
 		return nil, fmt.Errorf("%w for streamed weights", err)
 	}
+	s.buf.HugePages()
 	mem := Take[byte](s.buf, int(layout.Bytes())) // in whole pages, so every piece is aligned
 	take := func(n int64) (b []byte) {
 		b, mem = mem[:n:n], mem[n:]

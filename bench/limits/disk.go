@@ -24,6 +24,7 @@ func diskRate(f *os.File, from, bytes int64, request, readers int) (float64, err
 		return 0, err
 	}
 	defer buf.Close()
+	buf.HugePages()
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	errs := make([]error, readers)

@@ -53,6 +53,7 @@ func NewCalibration(src Source, o Options) (*Calibration, error) {
 	if c.buf, err = loader.NewBuffer(c.size); err != nil {
 		return nil, err
 	}
+	c.buf.HugePages()
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		if !isProduct(*s) {

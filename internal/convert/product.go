@@ -69,6 +69,7 @@ func (c *conversion) writeChannels(q *quantizer, w *container.ProductWriter, blo
 		return err
 	}
 	defer buf.Close()
+	buf.HugePages()
 	memory := loader.Take[byte](buf, int(size))
 	var blocks []block
 	for at := from; at < to; at += blockChannels {
@@ -198,6 +199,7 @@ func (c *conversion) newQuantizer(e *entry) (_ *quantizer, err error) {
 			q.close()
 		}
 	}()
+	q.buf.HugePages()
 	for range c.o.Threads {
 		w := quantizerWork{rows: loader.Take[float32](q.buf, n*group), slab: loader.Take[float32](q.buf, n*group)}
 		if e.kind.Sparse() {
@@ -235,6 +237,7 @@ func newFeedback(m *quant.Moments, memory []float32) (_ *quant.Feedback, err err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, scratch.Close()) }()
+	scratch.HugePages()
 	return quant.NewFeedback(m, memory, loader.Take[float64](scratch, m.Scratch()))
 }
 

@@ -38,14 +38,15 @@ const (
 
 // KV holds the keys and values of one sequence, for all layers, outside the Go
 // heap. Those of one head and page lie together, in the panels that the kernels
-// read from first to last:
+// read from first to last. What is not stored yet is behind what is, so that the
+// system has to commit little memory for the first tokens:
 //
-//	[layer][page][kv head] keys   [pageTokens/16][key dim][16 tokens]
+//	[page][layer][kv head] keys   [pageTokens/16][key dim][16 tokens]
 //	                       values [value dim/16][pageTokens][16 values]
 //
 // and with KVQ8 and KVQ4 their scales likewise, for every 32 values of a vector:
 //
-//	[layer][page][kv head] keys   [pageTokens/16][key dim/32][16 tokens]
+//	[page][layer][kv head] keys   [pageTokens/16][key dim/32][16 tokens]
 //	                       values [value dim/32][pageTokens]
 type KV struct {
 	cfg *Config
@@ -101,6 +102,7 @@ func (c *Config) newKV(tokens int, typ KVType, most int64) (*KV, error) {
 	if err != nil {
 		return nil, fmt.Errorf("KV cache: %w", err)
 	}
+	buf.HugePages() // attention reads it from end to end
 	kv := &KV{cfg: c, typ: typ, cap: tokens, buf: buf}
 	cells := int(most)
 	n := cells * (c.keyCell() + c.valueCell())
@@ -143,7 +145,7 @@ func (kv *KV) cell(layer, page, head int) int {
 	if kv.spill != nil {
 		return kv.spill.place(layer, page)*kv.cfg.KVHeads + head
 	}
-	return (layer*ceil(kv.cap, pageTokens)+page)*kv.cfg.KVHeads + head
+	return (page*kv.cfg.Layers+layer)*kv.cfg.KVHeads + head
 }
 
 // keysOf and valuesOf return a cell's part of the values, keys4Of and values4Of of
