@@ -22,7 +22,7 @@ func addMatVecRows() {
 		f.add(avx2, quantGroups(8, 4, b.avx2))
 		mv := quantGroups(16, 8, b.avx512vnni)
 		if b.one != nil {
-			mv = quantOne(b.one, 512, mv)
+			mv = quantOne(b.one, 1024, mv)
 		}
 		f.add(avx512vnni, mv)
 	}

@@ -20,6 +20,9 @@
 	LEAQ   (R11)(R11*2), R12             \
 	LEAQ   (SI)(R11*4), R8               \
 	LEAQ   (SI)(R11*8), R14              \
+	LEAQ   8192(SI), CX                  \
+	CMPQ   R14, CX                       \
+	CMOVQCS CX, R14                      \
 	MOVQ   q+32(FP), AX                  \
 	MOVQ   d+40(FP), BX                  \
 	MOVQ   s+48(FP), DX                  \
@@ -325,7 +328,7 @@ stored:                     \
 #define MINIMUM5(q, s, acc) MINIMUM32(DOT32x5, acc)
 
 // BLOCKS32 is the loop over blocks, UNPACK what precedes the products. Every cache
-// line of the next group is prefetched once, in the order of memory.
+// line of the next group, or 8 KiB ahead, is prefetched once, in the order of memory.
 #define BLOCKS32(UNPACK, BODY, bytes) \
 block:                            \
 	PREFETCHT1 (R14)                \

@@ -22,8 +22,8 @@
 //	Z8-Z15          accumulators of vectors 0-7
 //	Z16-Z19, Z24, Z25 scratch of everything
 //
-// Memory: while a group is multiplied, the next one is prefetched, in the order in
-// which it lies in memory. Prefetching past the end of the weights is harmless, it
+// Memory: while a group is multiplied, the next one is prefetched, or what lies 8 KiB
+// ahead if the rows are short, in the order in which it lies in memory. Prefetching past the end of the weights is harmless, it
 // cannot fault.
 
 // START loads the arguments. The step of R13 from vector to vector is n shifted by
@@ -36,6 +36,9 @@
 	LEAQ   (SI)(R11*8), R9               \
 	LEAQ   (R8)(R11*8), R10              \
 	LEAQ   (R10)(R11*4), R14             \
+	LEAQ   8192(SI), CX                  \
+	CMPQ   R14, CX                       \
+	CMOVQCS CX, R14                      \
 	MOVL   $0xffff, DI                   \
 	MOVL   $1, R15                       \
 	TESTQ  R11, R11                      \

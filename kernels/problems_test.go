@@ -278,7 +278,7 @@ func blocks(block int) []int {
 	for i := 1; i <= last; i++ {
 		n = append(n, i*block)
 	}
-	return append(n, 16*block, 19*block, 32*block)
+	return append(n, 16*block, 19*block, 32*block, 35*block)
 }
 
 func quantizeProblem(l Layout) func(r *rand.Rand, n int) problem {
