@@ -21,11 +21,14 @@ var ErrCheckpointLocked = errors.New("the checkpoint is in use")
 // [ErrCheckpoint], [ErrCheckpointLocked] or an error of the operating system, such as that of a full disk.
 type CheckpointError struct {
 	File   string
-	Offset int64
+	Offset int64 // 0 where it is the file as a whole
 	Err    error
 }
 
 func (e *CheckpointError) Error() string {
+	if e.Offset == 0 {
+		return fmt.Sprintf("%s: %v", e.File, e.Err)
+	}
 	return fmt.Sprintf("%s: offset %d: %v", e.File, e.Offset, e.Err)
 }
 

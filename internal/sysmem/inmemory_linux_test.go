@@ -21,4 +21,5 @@ func TestOnDisk(t *testing.T) {
 	require.Equal(t, disk, OnDisk(memory, none, disk))
 	require.Equal(t, disk, OnDisk(disk, memory))
 	require.Equal(t, memory, OnDisk(memory, none))
+	require.Equal(t, disk, OnDisk("/proc", disk), "nobody can write there")
 }

@@ -1,6 +1,7 @@
 package sysmem
 
 import (
+	"errors"
 	"os"
 	"runtime"
 )
@@ -31,12 +32,20 @@ func Resident() Usage { return resident() }
 // where that cannot be told.
 func InMemory(dir string) bool { return inMemory(dir) }
 
-// OnDisk returns the first of some directories that is there and does not lie in memory, or the first of all if there is none.
+// OnDisk returns the first of some directories that takes files and does not lie in memory, or the first of all if there is none.
 func OnDisk(dirs ...string) string {
 	for _, dir := range dirs {
-		if info, err := os.Stat(dir); err == nil && info.IsDir() && !InMemory(dir) {
+		if !InMemory(dir) && takesFiles(dir) {
 			return dir
 		}
 	}
 	return dirs[0]
+}
+
+func takesFiles(dir string) bool {
+	f, err := os.CreateTemp(dir, "cortex-*")
+	if err != nil {
+		return false
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name())) == nil
 }
