@@ -19,6 +19,7 @@ import (
 	"github.com/cortexsdr/cortex/format/gguf"
 	"github.com/cortexsdr/cortex/internal/perplexity"
 	"github.com/cortexsdr/cortex/internal/testmodel"
+	"github.com/cortexsdr/cortex/loader"
 )
 
 // tales returns the path of a file of the tales model.
@@ -328,4 +329,89 @@ func TestPeerKL(t *testing.T) {
 	require.Equal(t, score.Scored, r.Count)
 	require.InEpsilon(t, score.Perplexity, r.PPL.Value, 2e-4)
 	require.Less(t, r.KLD.Value, 1e-5)
+}
+
+// Rounding activations to 8 bits moves a model's predictions away from those of the
+// exact products of the same weights, decoded to float32, no further than
+// llama.cpp's products do.
+func TestPeerQuantizedKL(t *testing.T) {
+	if testing.Short() {
+		t.Skip("scores some thousand tokens with both")
+	}
+	oracle.Find(t)
+	text, err := os.ReadFile(tales(t, "eval/the-wind-in-the-willows.txt"))
+	require.NoError(t, err)
+	const context, sequences = 384, 8
+	for _, name := range []string{"tales-q8_0.gguf", "tales-q4_0.gguf", "tales-q4_k_m.gguf"} {
+		t.Run(name, func(t *testing.T) {
+			path := tales(t, name)
+			exact, ours := open(t, decoded(t, path), cortex.KVF32), open(t, path, cortex.KVF16)
+			all := ours.Tokenize(string(text), cortex.TokenizeOptions{})
+			bos, ok := ours.BOS()
+			require.True(t, ok)
+			var us, them perplexity.Divergence
+			for i := range sequences {
+				ids := slices.Concat([]int32{bos}, all[i*len(all)/sequences:][:context])
+				base, got, peers := logits(t, exact, ids), logits(t, ours, ids), oracle.Logits(t, path, ids)
+				for j, next := range ids[1:] {
+					want := logSoftmax(base[j])
+					us.Add(got[j], want, next)
+					them.Add(peers[j], want, next)
+				}
+			}
+			a, b := us.Report(), them.Report()
+			t.Logf("KL divergence from the exact products: %.4g ± %.1g, llama.cpp %.4g ± %.1g", a.KLD.Value, a.KLD.Error, b.KLD.Value, b.KLD.Error)
+			require.Positive(t, a.KLD.Value)
+			require.Less(t, a.KLD.Value, b.KLD.Value+3*b.KLD.Error, "three standard errors")
+		})
+	}
+}
+
+// logits returns a copy of the logits after each of the ids.
+func logits(t *testing.T, m *cortex.Model, ids []int32) (rows [][]float32) {
+	s, err := m.NewSession()
+	require.NoError(t, err)
+	defer s.Close()
+	require.NoError(t, s.Eval(t.Context(), ids, len(ids), func(_ int, row []float32) error {
+		rows = append(rows, slices.Clone(row))
+		return nil
+	}))
+	require.Len(t, rows, len(ids))
+	return rows
+}
+
+// logSoftmax returns the logarithms of the probabilities.
+func logSoftmax(logits []float32) []float32 {
+	most, sum := slices.Max(logits), 0.0
+	for _, l := range logits {
+		sum += math.Exp(float64(l - most))
+	}
+	out := make([]float32, len(logits))
+	for i, l := range logits {
+		out[i] = float32(float64(l-most) - math.Log(sum))
+	}
+	return out
+}
+
+// decoded writes a GGUF file's tensors as float32 to another, whose path it returns.
+func decoded(t *testing.T, path string) string {
+	src, err := loader.Open(path)
+	require.NoError(t, err)
+	defer src.Close()
+	tensors := slices.Clone(src.Tensors)
+	for i := range tensors {
+		tensors[i].Type = format.F32
+	}
+	out, err := os.Create(filepath.Join(t.TempDir(), "f32.gguf"))
+	require.NoError(t, err)
+	defer out.Close()
+	w, err := gguf.NewWriter(out, src.KVs(), tensors)
+	require.NoError(t, err)
+	for _, from := range src.Tensors {
+		values := make([]float32, from.Rows()*from.Shape[0])
+		require.NoError(t, format.Dequantize(values, src.Data(from), from.Type))
+		require.NoError(t, binary.Write(w, binary.LittleEndian, values))
+	}
+	require.NoError(t, w.Close())
+	return out.Name()
 }
