@@ -84,7 +84,7 @@ func newSDR(typ string, group int, dense *SDR, values sdrValues) *SDR {
 }
 
 // SDROf returns the product of weights of the named type, "SDR4", "SDR8", "SDRW4" or
-// "SDRW8", and whether there is one. The last two hold only weights that are not 0, see
+// "SDRW8", and whether there is one. The last two hold only bytes that are not all 0, see
 // [SDR.Pack], or take blocks of the first two, those without Starts, as they are.
 func SDROf(typ string) (*SDR, bool) {
 	p, ok := sdrs[typ]
@@ -412,7 +412,7 @@ func sdrRef(group int, sparse bool, values sdrValues) *sdrBody {
 					d := f16ToF32(u16(b.Scales[2*at:]))
 					weights := line[:]
 					if sparse {
-						sdrwUnpack(line[:], b, j, g, group, zero)
+						sdrwUnpack(line[:], b, j, g, zero)
 					} else {
 						weights = b.Values[SDRGroupBytes*at:]
 					}

@@ -3,50 +3,46 @@ package kernels
 import "golang.org/x/sys/cpu"
 
 func addSDRRows() {
+	one4 := sdr4_avx512vnni
+	if cpu.X86.HasAVX512VBMI {
+		one4 = sdr4_avx512vbmi
+	}
 	for _, r := range []struct {
 		dense, sparse string
 		group         int
 		one, one512   sdrOne
 		end, end512   sdrFinish
 		unpack        sdrUnpack
-		expand        sdrExpand
 		packed        sdrPacked
 	}{
-		{"SDR4", "SDRW4", 128, sdr4_avx2, sdr4_avx512vnni, sdr4Finish_avx2, sdr4Finish_avx512vnni, sdr4Unpack_avx512vnni, sdrw4Expand, sdrw4_avx512vbmi2},
-		{"SDR8", "SDRW8", 64, sdr8_avx2, sdr8_avx512vnni, sdr8Finish_avx2, sdr8Finish_avx512vnni, sdr8Unpack_avx512vnni, sdrw8Expand, sdrw8_avx512vbmi2},
+		{"SDR4", "SDRW4", 128, sdr4_avx2, one4, sdr4Finish_avx2, sdr4Finish_avx512vnni, sdr4Unpack_avx512vnni, sdrw4_avx512vbmi2},
+		{"SDR8", "SDRW8", 64, sdr8_avx2, sdr8_avx512vnni, sdr8Finish_avx2, sdr8Finish_avx512vnni, sdr8Unpack_avx512vnni, sdrw8_avx512vbmi2},
 	} {
 		low := sdrTiles{r.group, sdrFoldBy(8, sdrFold_avx2), r.one, r.end, nil, nil, nil}
 		high := sdrTiles{r.group, sdrFold_avx512vnni, r.one512, r.end512, &sdrPanels{sdrFoldMany_avx512vnni, r.unpack, sdrMultiply_avx512vnni}, nil, nil}
 		sdrs[r.dense].fam.add(avx2, low.body())
 		sdrs[r.dense].fam.add(avx512vnni, high.body())
-		low.expand, high.expand = sdrExpandRef(r.group), sdrExpandRef(r.group)
+		low.expand, high.expand = sdrExpandRef, sdrExpandRef
 		if cpu.X86.HasAVX512VBMI && cpu.X86.HasAVX512VBMI2 {
-			high.expand, high.packed = r.expand, r.packed
+			high.expand, high.packed = sdrwExpand, r.packed
 		}
 		sdrs[r.sparse].fam.add(avx2, low.body())
 		sdrs[r.sparse].fam.add(avx512vnni, high.body())
 	}
 }
 
-func sdrw4Expand(lines []byte, b *SDRBlock, channels []int32, g int, zero byte) {
-	sdrw4Expand_avx512vbmi2(&lines[0], &b.Values[0], &b.Starts[0], &b.Offsets[2*g], &channels[0], len(channels), b.Groups, len(b.Values)-sdrwRun, uint64(zero&15))
-}
-
-func sdrw8Expand(lines []byte, b *SDRBlock, channels []int32, g int, _ byte) {
-	sdrw8Expand_avx512vbmi2(&lines[0], &b.Values[0], &b.Starts[0], &b.Offsets[2*g], &channels[0], len(channels), b.Groups, len(b.Values)-sdrwRun)
+func sdrwExpand(lines []byte, b *SDRBlock, channels []int32, g int, zero byte) {
+	sdrwExpand_avx512vbmi2(&lines[0], &b.Values[0], &b.Starts[0], &b.Offsets[2*g], &channels[0], len(channels), b.Groups, len(b.Values)-sdrwRun, zero)
 }
 
 //go:noescape
-func sdrw4Expand_avx512vbmi2(lines, values, starts, offsets *byte, channels *int32, n, groups, last int, zero uint64)
+func sdrwExpand_avx512vbmi2(lines, values, starts, offsets *byte, channels *int32, n, groups, last int, zero byte)
 
 //go:noescape
-func sdrw8Expand_avx512vbmi2(lines, values, starts, offsets *byte, channels *int32, n, groups, last int)
+func sdrw4_avx512vbmi2(acc *int32, values, offsets *byte, runs *sdrRun, next *uintptr, quads int, x *uint32, half, groups, stride, last, size int, table *[16]byte, zero byte)
 
 //go:noescape
-func sdrw4_avx512vbmi2(acc *int32, values, offsets *byte, runs *sdrRun, next *uintptr, quads int, x *uint32, half, groups, stride, last, size int, table *[16]byte, zero uint64)
-
-//go:noescape
-func sdrw8_avx512vbmi2(acc *int32, values, offsets *byte, runs *sdrRun, next *uintptr, quads int, x *uint32, half, groups, stride, last, size int, table *[16]byte, zero uint64)
+func sdrw8_avx512vbmi2(acc *int32, values, offsets *byte, runs *sdrRun, next *uintptr, quads int, x *uint32, half, groups, stride, last, size int, table *[16]byte, zero byte)
 
 //go:noescape
 func sdrFold_avx2(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)
@@ -68,6 +64,11 @@ func sdrFold_avx512vnni(x *uint32, sums *int32, scales *byte, offsets *int, in *
 
 //go:noescape
 func sdr4_avx512vnni(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+
+// sdr4_avx512vbmi is sdr4_avx512vnni with VBMI.
+//
+//go:noescape
+func sdr4_avx512vbmi(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 
 //go:noescape
 func sdr8_avx512vnni(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)

@@ -16,7 +16,7 @@ func addSDRRows() {
 		high.one = r.dotprod
 		sdrs[r.dense].fam.add(neon, low.body())
 		sdrs[r.dense].fam.add(dotprod, high.body())
-		low.expand, high.expand = sdrExpandRef(r.group), sdrExpandRef(r.group)
+		low.expand, high.expand = sdrExpandRef, sdrExpandRef
 		sdrs[r.sparse].fam.add(neon, low.body())
 		sdrs[r.sparse].fam.add(dotprod, high.body())
 	}

@@ -17,6 +17,16 @@
 	VPDPBUSD Z28, codes, h \
 	VPDPBUSD Z29, codes, l
 
+// NIBBLES looks up codes of SDR4 and multiplies those in the low halves and those in the high ones.
+// What is above the four bits of a code does not disturb, as the table in Z30 has every entry four
+// times. It needs VBMI.
+#define NIBBLES(codes, h, l, h2, l2) \
+	VPSRLW $4, codes, Z20    \
+	VPERMB Z30, codes, codes \
+	VPERMB Z30, Z20, Z20     \
+	DOT(codes, h, l)         \
+	DOT(Z20, h2, l2)
+
 // BYTES makes the numbers of SDR8 unsigned and multiplies them.
 #define BYTES(v, h, l) \
 	VPXORD Z31, v, v \

@@ -20,9 +20,8 @@
 	VMOVDQU64  (R11)(AX*1), Z23      \
 	MIX
 
-// NIBBLES unpacks codes of SDR4 and multiplies those in the low halves and those in
-// the high ones.
-#define NIBBLES(codes, h, l, h2, l2) \
+// NIBBLESMASKED is NIBBLES without VBMI.
+#define NIBBLESMASKED(codes, h, l, h2, l2) \
 	VPSRLW  $4, codes, Z20    \
 	VPANDD  Z31, codes, codes \
 	VPANDD  Z31, Z20, Z20     \
@@ -53,6 +52,29 @@
 	INTERLEAVE                         \
 	ADDQ         $32, DX               \
 	LEAQ         (R12)(R13*2), R12
+
+// SDR4 multiplies groups of SDR4.
+#define SDR4(LOOKUP) \
+	MOVQ            table+72(FP), AX \
+	VBROADCASTI32X4 (AX), Z30        \
+	MOVL            $0x0f0f0f0f, AX  \
+	VPBROADCASTD    AX, Z31          \
+	BEGIN                            \
+group:                             \
+	GROUP                            \
+	LOAD8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7) \
+	LOAD8(512, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15) \
+quad:                              \
+	QUAD(fetched)                    \
+	LOOKUP(Z16, Z0, Z8, Z4, Z12)     \
+	LOOKUP(Z17, Z1, Z9, Z5, Z13)     \
+	LOOKUP(Z18, Z2, Z10, Z6, Z14)    \
+	LOOKUP(Z19, Z3, Z11, Z7, Z15)    \
+	CMPQ DX, quads+32(FP)            \
+	JNE  quad                        \
+	STORE8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7) \
+	STORE8(512, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15) \
+	END
 
 // SUM makes a float of the sums h and l of 16 outputs. Z30 and Z31 are what the sums
 // have too much, Z28 and Z29 the scales.
@@ -286,28 +308,11 @@ loop:                       \
 
 // func sdr4_avx512vnni(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 TEXT ·sdr4_avx512vnni(SB), NOSPLIT, $0-80
-	MOVQ            table+72(FP), AX
-	VBROADCASTI32X4 (AX), Z30
-	MOVL            $0x0f0f0f0f, AX
-	VPBROADCASTD    AX, Z31
-	BEGIN
+	SDR4(NIBBLESMASKED)
 
-group:
-	GROUP
-	LOAD8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
-	LOAD8(512, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15)
-
-quad:
-	QUAD(fetched)
-	NIBBLES(Z16, Z0, Z8, Z4, Z12)
-	NIBBLES(Z17, Z1, Z9, Z5, Z13)
-	NIBBLES(Z18, Z2, Z10, Z6, Z14)
-	NIBBLES(Z19, Z3, Z11, Z7, Z15)
-	CMPQ DX, quads+32(FP)
-	JNE  quad
-	STORE8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
-	STORE8(512, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15)
-	END
+// func sdr4_avx512vbmi(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+TEXT ·sdr4_avx512vbmi(SB), NOSPLIT, $0-80
+	SDR4(NIBBLES)
 
 // func sdr8_avx512vnni(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 TEXT ·sdr8_avx512vnni(SB), NOSPLIT, $0-80

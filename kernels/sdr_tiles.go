@@ -54,19 +54,16 @@ type (
 type sdrExpand func(lines []byte, b *SDRBlock, channels []int32, g int, zero byte)
 
 // An sdrPacked multiplies one vector with runs of packed weights, of which none begins behind
-// last. Of each channel at next, one more than runs, size bytes are fetched. The byte zero is the
-// number of weights that are 0.
-type sdrPacked func(acc *int32, values, offsets *byte, runs *sdrRun, next *uintptr, quads int, x *uint32, half, groups, stride, last, size int, table *[16]byte, zero uint64)
+// last. Of each channel at next, one more than runs, size bytes are fetched. zero is the byte of
+// weights that are 0.
+type sdrPacked func(acc *int32, values, offsets *byte, runs *sdrRun, next *uintptr, quads int, x *uint32, half, groups, stride, last, size int, table *[16]byte, zero byte)
 
 // sdrRun is where a channel of a packed block begins in its values and in its offsets.
 type sdrRun struct{ start, row int }
 
-// sdrExpandRef is for groups of the given number of outputs.
-func sdrExpandRef(group int) sdrExpand {
-	return func(lines []byte, b *SDRBlock, channels []int32, g int, zero byte) {
-		for e, j := range channels {
-			sdrwUnpack(lines[SDRGroupBytes*e:], b, int(j), g, group, zero)
-		}
+func sdrExpandRef(lines []byte, b *SDRBlock, channels []int32, g int, zero byte) {
+	for e, j := range channels {
+		sdrwUnpack(lines[SDRGroupBytes*e:], b, int(j), g, zero)
 	}
 }
 
@@ -179,7 +176,7 @@ func (k *sdrTiles) addEach(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i
 		}
 		if k.packed != nil && in.M == 1 {
 			size := len(b.Values)/b.Channels*groups/b.Groups + SDRGroupBytes // of a channel, on average
-			k.packed(&sums[0], &b.Values[0], &b.Offsets[2*g0], &c.runs[0], &c.next[0], quads, &x[0], 4*width, groups, 4*2*k.group, len(b.Values)-sdrwRun, size, b.Table, zeroValue(k.group, b.Table))
+			k.packed(&sums[0], &b.Values[0], &b.Offsets[2*g0], &c.runs[0], &c.next[0], quads, &x[0], 4*width, groups, 4*2*k.group, len(b.Values)-sdrwRun, size, b.Table, zeroByte(k.group, b.Table))
 			continue
 		}
 		for g := range groups {

@@ -34,11 +34,6 @@
 	VZEROUPPER    \
 	RET
 
-// CODES makes bytes of the 64 nibbles of 32 bytes, each in a word.
-#define CODES(z, t) \
-	VPSLLW     $4, z, t           \
-	VPTERNLOGD $0xa8, Z31, t, z    // (z|t) & Z31
-
 // One vector. The weights of four channels are expanded and multiplied without leaving the
 // registers; where runs begin is known, so that none waits for another.
 //
@@ -110,44 +105,23 @@
 	CMOVQHI      next+32(FP), R15    \
 fetched:
 
-// EXPAND8 makes z the weights of the run at r.
-#define EXPAND8(r, k, z) \
+// EXPAND makes z the bytes of the run at r, and of Z27 where it has none.
+#define EXPAND(r, k, t, z) \
+	KMOVQ     (SI)(r*1), k  \
+	VMOVDQU64 8(SI)(r*1), t \
+	VMOVDQA64 Z27, z        \
+	VPEXPANDB t, k, z
+
+#define EXPANDZ(r, k, z) \
 	KMOVQ       (SI)(r*1), k   \
 	VMOVDQU64   8(SI)(r*1), z  \
 	VPEXPANDB.Z z, k, z
 
-// LOW4 makes z the numbers of the first 64 outputs of the run at r, HIGH4 of the others. A
-// code's upper neighbours do not disturb, as the table in Z30 has every entry four times.
-#define LOW4(r, k, t, z) \
-	KMOVQ          (SI)(r*1), k    \
-	VPMOVZXDQ      16(SI)(r*1), t  \
-	VMOVDQA64      Z31, z          \
-	VPMULTISHIFTQB t, Z27, t       \
-	VPERMB         Z30, t, t       \
-	VPEXPANDB      t, k, z
-
-#define HIGH4(r, k, t, z) \
-	POPCNTQ        (SI)(r*1), CX   \
-	INCQ           CX              \
-	SHRQ           $1, CX          \
-	ADDQ           r, CX           \
-	KMOVQ          8(SI)(r*1), k   \
-	VPMOVZXDQ      16(SI)(CX*1), t \
-	VMOVDQA64      Z31, z          \
-	VPMULTISHIFTQB t, Z27, t       \
-	VPERMB         Z30, t, t       \
-	VPEXPANDB      t, k, z
-
-DATA nibbles<>+0(SB)/8, $0x1c1814100c080400
-GLOBL nibbles<>(SB), RODATA|NOPTR, $8
-
-// func sdrw4_avx512vbmi2(acc *int32, values, offsets *byte, runs *sdrRun, next *uintptr, quads int, x *uint32, half, groups, stride, last, size int, table *[16]byte, zero uint64)
-TEXT ·sdrw4_avx512vbmi2(SB), NOSPLIT, $0-112
+// func sdrw4_avx512vbmi2(acc *int32, values, offsets *byte, runs *sdrRun, next *uintptr, quads int, x *uint32, half, groups, stride, last, size int, table *[16]byte, zero byte)
+TEXT ·sdrw4_avx512vbmi2(SB), NOSPLIT, $0-105
 	MOVQ            table+96(FP), AX
 	VBROADCASTI32X4 (AX), Z30
-	MOVQ            zero+104(FP), AX
-	VPBROADCASTB    AX, Z31
-	VPBROADCASTQ    nibbles<>(SB), Z27
+	VPBROADCASTB    zero+104(FP), Z27
 	BEGIN1
 
 group:
@@ -157,32 +131,23 @@ group:
 
 quad:
 	QUAD1(fetched)
-	LOW4(R8, K1, Z24, Z20)
-	LOW4(R9, K2, Z25, Z21)
-	LOW4(R10, K3, Z24, Z22)
-	LOW4(R11, K4, Z25, Z23)
+	EXPAND(R8, K1, Z16, Z20)
+	EXPAND(R9, K2, Z17, Z21)
+	EXPAND(R10, K3, Z18, Z22)
+	EXPAND(R11, K4, Z19, Z23)
 	MIX
-	DOT(Z16, Z0, Z8)
-	DOT(Z17, Z1, Z9)
-	DOT(Z18, Z2, Z10)
-	DOT(Z19, Z3, Z11)
-	HIGH4(R8, K1, Z24, Z20)
-	HIGH4(R9, K2, Z25, Z21)
-	HIGH4(R10, K3, Z24, Z22)
-	HIGH4(R11, K4, Z25, Z23)
-	MIX
-	DOT(Z16, Z4, Z12)
-	DOT(Z17, Z5, Z13)
-	DOT(Z18, Z6, Z14)
-	DOT(Z19, Z7, Z15)
+	NIBBLES(Z16, Z0, Z8, Z4, Z12)
+	NIBBLES(Z17, Z1, Z9, Z5, Z13)
+	NIBBLES(Z18, Z2, Z10, Z6, Z14)
+	NIBBLES(Z19, Z3, Z11, Z7, Z15)
 	CMPQ DX, quads+40(FP)
 	JNE  quad
 	STORE8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
 	STORE8(512, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15)
 	END1
 
-// func sdrw8_avx512vbmi2(acc *int32, values, offsets *byte, runs *sdrRun, next *uintptr, quads int, x *uint32, half, groups, stride, last, size int, table *[16]byte, zero uint64)
-TEXT ·sdrw8_avx512vbmi2(SB), NOSPLIT, $0-112
+// func sdrw8_avx512vbmi2(acc *int32, values, offsets *byte, runs *sdrRun, next *uintptr, quads int, x *uint32, half, groups, stride, last, size int, table *[16]byte, zero byte)
+TEXT ·sdrw8_avx512vbmi2(SB), NOSPLIT, $0-105
 	MOVL         $0x80808080, AX
 	VPBROADCASTD AX, Z31
 	BEGIN1
@@ -193,10 +158,10 @@ group:
 
 quad:
 	QUAD1(fetched)
-	EXPAND8(R8, K1, Z20)
-	EXPAND8(R9, K2, Z21)
-	EXPAND8(R10, K3, Z22)
-	EXPAND8(R11, K4, Z23)
+	EXPANDZ(R8, K1, Z20)
+	EXPANDZ(R9, K2, Z21)
+	EXPANDZ(R10, K3, Z22)
+	EXPANDZ(R11, K4, Z23)
 	MIX
 	BYTES(Z16, Z0, Z4)
 	BYTES(Z17, Z1, Z5)
@@ -207,42 +172,16 @@ quad:
 	STORE8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
 	END1
 
-// func sdrw4Expand_avx512vbmi2(lines, values, starts, offsets *byte, channels *int32, n, groups, last int, zero uint64)
-TEXT ·sdrw4Expand_avx512vbmi2(SB), NOSPLIT, $0-72
-	MOVQ         zero+64(FP), AX
-	VPBROADCASTB AX, Z30
-	MOVL         $0x0f0f0f0f, AX
-	VPBROADCASTD AX, Z31
+// func sdrwExpand_avx512vbmi2(lines, values, starts, offsets *byte, channels *int32, n, groups, last int, zero byte)
+TEXT ·sdrwExpand_avx512vbmi2(SB), NOSPLIT, $0-65
+	VPBROADCASTB zero+64(FP), Z2
 	BEGIN
 
 line:
 	RUN
 	KMOVQ     (AX), K1
-	KMOVQ     8(AX), K2
-	POPCNTQ   (AX), BX
-	INCQ      BX
-	SHRQ      $1, BX
-	VPMOVZXBW 16(AX), Z0
-	VPMOVZXBW 16(AX)(BX*1), Z1
-	VMOVDQA64 Z30, Z4
-	VMOVDQA64 Z30, Z5
-	CODES(Z0, Z2)
-	CODES(Z1, Z3)
-	VPEXPANDB Z0, K1, Z4
-	VPEXPANDB Z1, K2, Z5
-	VPSLLW    $4, Z5, Z5
-	VPORD     Z5, Z4, Z4
-	VMOVDQU64 Z4, (DI)
-	NEXT
-
-// func sdrw8Expand_avx512vbmi2(lines, values, starts, offsets *byte, channels *int32, n, groups, last int)
-TEXT ·sdrw8Expand_avx512vbmi2(SB), NOSPLIT, $0-64
-	BEGIN
-
-line:
-	RUN
-	KMOVQ       (AX), K1
-	VMOVDQU64   8(AX), Z0
-	VPEXPANDB.Z Z0, K1, Z1
-	VMOVDQU64   Z1, (DI)
+	VMOVDQU64 8(AX), Z0
+	VMOVDQA64 Z2, Z1
+	VPEXPANDB Z0, K1, Z1
+	VMOVDQU64 Z1, (DI)
 	NEXT

@@ -55,15 +55,15 @@ func newProduct(rng *rand.Rand, typ cortex.Type, channels, blockChannels int, ma
 		}
 		copy(b[l.Values:], random(rng, int(l.Size-l.Values)))
 		if typ.Sparse() {
-			b = pack(rng, typ, l, b)
+			b = pack(rng, l, b)
 		}
 		it.blocks = append(it.blocks, b)
 	}
 	return it
 }
 
-// pack returns a packed block of l whose weights, one of five, are those of b, or at times b.
-func pack(rng *rand.Rand, typ cortex.Type, l cortex.Layout, b []byte) []byte {
+// pack returns a packed block of l of which one byte of five is that of b and the others are left out, or at times b.
+func pack(rng *rand.Rand, l cortex.Layout, b []byte) []byte {
 	if rng.IntN(3) == 0 {
 		return b
 	}
@@ -75,39 +75,21 @@ func pack(rng *rand.Rand, typ cortex.Type, l cortex.Layout, b []byte) []byte {
 		for g := range l.Groups {
 			offsets = le.AppendUint16(offsets, uint16((len(values)-start)/2))
 			group := b[int(l.Values)+(j*l.Groups+g)*64:][:64]
-			halves := 1
-			if typ == cortex.SDRW4 {
-				halves = 2
-			}
-			var masks, weights []byte
-			for half := range halves {
-				var mask uint64
-				var list []byte
-				for k, x := range group {
-					if rng.IntN(5) == 0 {
-						mask |= 1 << k
-						list = append(list, x>>(4*half))
-					}
-				}
-				masks = le.AppendUint64(masks, mask)
-				for k, x := range list {
-					switch {
-					case typ == cortex.SDRW8:
-						weights = append(weights, x)
-					case k%2 == 0:
-						weights = append(weights, x&15)
-					default:
-						weights[len(weights)-1] |= x << 4
-					}
+			var mask uint64
+			var weights []byte
+			for k, x := range group {
+				if rng.IntN(5) == 0 {
+					mask |= 1 << k
+					weights = append(weights, x)
 				}
 			}
-			values = append(append(values, masks...), weights...)
+			values = append(le.AppendUint64(values, mask), weights...)
 			if len(values)%2 > 0 {
 				values = append(values, 0)
 			}
 		}
 	}
-	packed := cortex.AppendPacked(nil, l.Channels, l.Groups, b[:2*l.Channels*l.Groups], starts, offsets, append(values, make([]byte, 80)...))
+	packed := cortex.AppendPacked(nil, l.Channels, l.Groups, b[:2*l.Channels*l.Groups], starts, offsets, append(values, make([]byte, 72)...))
 	if int64(len(packed)) >= l.Size {
 		return b
 	}

@@ -156,23 +156,21 @@ const zeroLevel = 64
 // measure computes Norm and DMax of the channels of block i from its bytes. It returns what is wrong with them, if anything.
 func (p *Product) measure(i int, block []byte) (detail string) {
 	l := p.Layout(i)
-	g := groups{coded: p.Type.coded(), values: block[l.Values:]}
+	coded := p.Type.coded()
+	g := groups{values: block[l.Values:]}
 	next := g.dense
 	if int64(len(block)) < l.Size {
 		k := NewPackedLayout(l.Channels, l.Groups)
 		g.starts, g.offsets, g.values = block[k.Starts:k.Offsets], block[k.Offsets:k.Values], block[k.Values:]
 		next = g.packed
 	}
-	if !g.coded && !p.Type.Sparse() && bytes.IndexByte(g.values, 0x80) >= 0 {
+	if !coded && !p.Type.Sparse() && bytes.IndexByte(g.values, 0x80) >= 0 {
 		return "a weight is -128 times its scale, want -127 to 127"
 	}
-	for c, t := range p.Table {
-		g.codes[c] = uint32((int(t) - zeroLevel) * (int(t) - zeroLevel))
-	}
+	square := func(v int) uint32 { return uint32(v * v) }
 	for b := range g.bytes {
-		g.bytes[b] = uint32(int(int8(b)) * int(int8(b)))
-		if g.coded {
-			g.bytes[b] = g.codes[b&15] + g.codes[b>>4]
+		if g.bytes[b] = square(int(int8(b))); coded {
+			g.bytes[b] = square(int(p.Table[b&15])-zeroLevel) + square(int(p.Table[b>>4])-zeroLevel)
 		}
 	}
 	scales := make([]float32, l.Groups)
@@ -207,9 +205,7 @@ func (p *Product) measure(i int, block []byte) (detail string) {
 
 // groups goes through the groups of a block, in their order.
 type groups struct {
-	coded  bool
 	bytes  [256]uint32 // of each byte of a dense group, the sum of the squares of its weights, in units of the scale
-	codes  [16]uint32  // of each code, the square of its weight
 	values []byte
 	at     int // where the next group begins in values
 
@@ -244,22 +240,10 @@ func (g *groups) packed(first bool) (sum uint32, ok bool) {
 	g.offsets = g.offsets[2:]
 	run := g.values[g.at:]
 	n := bits.OnesCount64(le.Uint64(run))
-	if !g.coded {
-		for _, b := range run[8:][:n] {
-			sum += g.bytes[b]
-		}
-		g.at += (8 + n + 1) &^ 1
-		return sum, true
+	for _, b := range run[runHead:][:n] {
+		sum += g.bytes[b]
 	}
-	codes := run[16:]
-	size := 16
-	for _, n := range []int{n, bits.OnesCount64(le.Uint64(run[8:]))} {
-		for k := range n {
-			sum += g.codes[codes[k/2]>>(k%2*4)&15]
-		}
-		codes, size = codes[(n+1)/2:], size+(n+1)/2
-	}
-	g.at += (size + 1) &^ 1
+	g.at += (runHead + n + 1) &^ 1
 	return sum, true
 }
 

@@ -17,7 +17,7 @@ const (
 	SDR4 Type = 1 // 4-bit codes of a table of 16 values, groups of 128 outputs
 	SDR8 Type = 2 // 8-bit values, groups of 64 outputs
 
-	// SDRW4 and SDRW8 are SDR4 and SDR8, but that blocks may be packed: they hold only the weights that are not zero.
+	// SDRW4 and SDRW8 are SDR4 and SDR8, but that blocks may be packed: they hold only the bytes of weights that are not all zero.
 	SDRW4 Type = 3
 	SDRW8 Type = 4
 )
@@ -117,7 +117,10 @@ func NewPackedLayout(channels, groups int) PackedLayout {
 
 // runTail is how many zeros there are at least behind the runs of a packed block: the size of the longest run, so that as much can be
 // read from the beginning of any.
-const runTail = 16 + GroupBytes
+const runTail = runHead + GroupBytes
+
+// runHead is the size of a run without weights.
+const runHead = 8
 
 // AppendPacked appends a packed block to b.
 func AppendPacked(b []byte, channels, groups int, scales, starts, offsets, values []byte) []byte {
@@ -143,11 +146,7 @@ func blockSize(t Type, l Layout, size int64) string {
 	case !t.Sparse():
 		return fmt.Sprintf("has %d bytes, want %d", size, l.Size)
 	}
-	least := 8 // bytes of a run
-	if t.coded() {
-		least = 16
-	}
-	min := alignUp(NewPackedLayout(l.Channels, l.Groups).Values+int64(least)*int64(l.Channels)*int64(l.Groups)+runTail, smallAlign)
+	min := alignUp(NewPackedLayout(l.Channels, l.Groups).Values+runHead*int64(l.Channels)*int64(l.Groups)+runTail, smallAlign)
 	if size < min || size > l.Size || size%smallAlign != 0 {
 		return fmt.Sprintf("has %d bytes, want %d, or if it is packed a multiple of %d from %d on", size, l.Size, smallAlign, min)
 	}

@@ -1,0 +1,6 @@
+package kernels
+
+import "syscall"
+
+// hugePages asks for large pages, as package loader does for weights.
+func hugePages(b []byte) { _ = syscall.Madvise(b, 14) } // MADV_HUGEPAGE
