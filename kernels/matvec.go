@@ -182,20 +182,30 @@ func quantRows(most int, body quantRowBody) quantMV {
 // A quantOneBody multiplies rows, in the order in which they lie in memory, with one vector.
 type quantOneBody func(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
 
-// oneMost is the length of vectors that stay in the first cache beside the weights
-// of a row. Longer ones are read from the second cache in every row, and rows
-// that share what is read of them are faster.
-const oneMost = 8192
+// quantOne is a body for one vector, and what it is for.
+type quantOne struct {
+	body        quantOneBody
+	rows        int // the body takes a multiple of them
+	least, most int // values
+}
 
-// quantOne makes a product of a body for one vector of at least least values and a
-// product for several that gives the same bits.
-func quantOne(one quantOneBody, least int, several quantMV) quantMV {
+// or makes a product of the body and a product for several vectors that gives the same
+// bits. Rows that are left over are part of a last group that overlaps the one before it.
+func (b quantOne) or(several quantMV) quantMV {
+	if b.body == nil {
+		return several
+	}
 	return func(y []float32, w []byte, q []int8, d []float32, s []int16, sh shape) {
-		if sh.m == 1 && sh.n >= least && sh.n <= oneMost {
-			one(&y[0], &w[0], sh.rows, &q[0], &d[0], &s[0], sh.n)
+		if sh.m != 1 || sh.rows < b.rows || sh.n < b.least || sh.n > b.most {
+			several(y, w, q, d, s, sh)
 			return
 		}
-		several(y, w, q, d, s, sh)
+		rest := sh.rows % b.rows
+		b.body(&y[0], &w[0], sh.rows-rest, &q[0], &d[0], &s[0], sh.n)
+		if rest > 0 {
+			from := sh.rows - b.rows
+			b.body(&y[from], &w[len(w)/sh.rows*from], b.rows, &q[0], &d[0], &s[0], sh.n)
+		}
 	}
 }
 

@@ -8,46 +8,38 @@ func addMatVecRows() {
 	for _, b := range []struct {
 		typ              string
 		avx2, avx512vnni quantBody
-		one              quantOneBody // with AVX-512 VNNI, if one vector has its own
+		one              quantOne // with AVX-512 VNNI, if one vector has its own
 	}{
-		{"Q4_0", matvecQ4_0_avx2, matvecQ4_0_avx512vnni, matvec2Q4_0_avx512vnni},
-		{"Q4_1", matvecQ4_1_avx2, matvecQ4_1_avx512vnni, nil},
-		{"Q5_0", matvecQ5_0_avx2, matvecQ5_0_avx512vnni, nil},
-		{"Q5_1", matvecQ5_1_avx2, matvecQ5_1_avx512vnni, nil},
-		{"Q8_0", matvecQ8_0_avx2, matvecQ8_0_avx512vnni, matvec2Q8_0_avx512vnni},
-		{"IQ4_NL", matvecIQ4_NL_avx2, matvecIQ4_NL_avx512vnni, nil},
-		{"MXFP4", matvecMXFP4_avx2, matvecMXFP4_avx512vnni, nil},
+		{"Q4_0", matvecQ4_0_avx2, matvecQ4_0_avx512vnni, quantOne{matvec2Q4_0_avx512vnni, 1, 1024, 8192}},
+		{"Q4_1", matvecQ4_1_avx2, matvecQ4_1_avx512vnni, quantOne{}},
+		{"Q5_0", matvecQ5_0_avx2, matvecQ5_0_avx512vnni, quantOne{}},
+		{"Q5_1", matvecQ5_1_avx2, matvecQ5_1_avx512vnni, quantOne{}},
+		{"Q8_0", matvecQ8_0_avx2, matvecQ8_0_avx512vnni, quantOne{matvec2Q8_0_avx512vnni, 1, 1024, 8192}},
+		{"IQ4_NL", matvecIQ4_NL_avx2, matvecIQ4_NL_avx512vnni, quantOne{}},
+		{"MXFP4", matvecMXFP4_avx2, matvecMXFP4_avx512vnni, quantOne{}},
 	} {
 		f := products[b.typ].quant
 		f.add(avx2, quantGroups(8, 4, b.avx2))
-		mv := quantGroups(16, 8, b.avx512vnni)
-		if b.one != nil {
-			mv = quantOne(b.one, 1024, mv)
-		}
-		f.add(avx512vnni, mv)
+		f.add(avx512vnni, b.one.or(quantGroups(16, 8, b.avx512vnni)))
 	}
 	for _, b := range []struct {
 		typ        string
 		avx2       quantRowBody
 		avx512vnni quantBody
-		most       int          // vectors of the AVX-512 VNNI body
-		one        quantOneBody // with AVX-512 VNNI, if one vector has its own
+		most       int      // vectors of the AVX-512 VNNI body
+		one        quantOne // with AVX-512 VNNI, if one vector has its own
 	}{
-		{"Q2_K", matvecQ2_K_avx2, matvecQ2_K_avx512vnni, 8, nil},
-		{"Q3_K", matvecQ3_K_avx2, matvecQ3_K_avx512vnni, 8, nil},
-		{"Q4_K", matvecQ4_K_avx2, matvecQ4_K_avx512vnni, 4, matvec1Q4_K_avx512vnni},
-		{"Q5_K", matvecQ5_K_avx2, matvecQ5_K_avx512vnni, 4, matvec1Q5_K_avx512vnni},
-		{"Q6_K", matvecQ6_K_avx2, matvecQ6_K_avx512vnni, 4, matvec1Q6_K_avx512vnni},
-		{"IQ4_XS", matvecIQ4_XS_avx2, matvecIQ4_XS_avx512vnni, 8, nil},
-		{"TQ2_0", matvecTQ2_0_avx2, matvecTQ2_0_avx512vnni, 8, nil},
+		{"Q2_K", matvecQ2_K_avx2, matvecQ2_K_avx512vnni, 8, quantOne{}},
+		{"Q3_K", matvecQ3_K_avx2, matvecQ3_K_avx512vnni, 8, quantOne{}},
+		{"Q4_K", matvecQ4_K_avx2, matvecQ4_K_avx512vnni, 4, quantOne{matvec4Q4_K_avx512vnni, 4, 0, 1 << 15}},
+		{"Q5_K", matvecQ5_K_avx2, matvecQ5_K_avx512vnni, 4, quantOne{matvec1Q5_K_avx512vnni, 1, 0, 1 << 15}},
+		{"Q6_K", matvecQ6_K_avx2, matvecQ6_K_avx512vnni, 4, quantOne{matvec1Q6_K_avx512vnni, 1, 0, 1 << 15}},
+		{"IQ4_XS", matvecIQ4_XS_avx2, matvecIQ4_XS_avx512vnni, 8, quantOne{}},
+		{"TQ2_0", matvecTQ2_0_avx2, matvecTQ2_0_avx512vnni, 8, quantOne{}},
 	} {
 		f := products[b.typ].quant
 		f.add(avx2, quantRows(4, b.avx2))
-		mv := quantGroups(16, b.most, b.avx512vnni)
-		if b.one != nil {
-			mv = quantOne(b.one, 0, mv)
-		}
-		f.add(avx512vnni, mv)
+		f.add(avx512vnni, b.one.or(quantGroups(16, b.most, b.avx512vnni)))
 	}
 }
 
@@ -143,6 +135,9 @@ func matvecIQ4_XS_avx512vnni(y *float32, stride int, w *byte, rowBytes int, q *i
 
 //go:noescape
 func matvecTQ2_0_avx512vnni(y *float32, stride int, w *byte, rowBytes int, q *int8, d *float32, s *int16, m, n int)
+
+//go:noescape
+func matvec4Q4_K_avx512vnni(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
 
 //go:noescape
 func matvec1Q4_K_avx512vnni(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)

@@ -1,0 +1,228 @@
+#include "textflag.h"
+
+// Products of quantized weights of 256 per block with one vector of activations, for
+// AVX-512 VNNI, four rows at a time: what is made of the activations, and most of what
+// is done once for a block rather than for its weights, serves all four, while the rows
+// are few enough streams for memory. The bodies for several vectors
+// (matvec_avx512_amd64.s) give the same bits: the dot product of a block, its groups
+// scaled, is an exact integer, as is what its minimums add; both are scaled and added up,
+// block after block.
+//
+// Registers:
+//	SI         blocks of the first row      R10, R12 1 and 3 times the bytes of a row
+//	AX, BX, DX q, d, s at the block         CX values left   R8 rows left   R11 y
+//	R14        what to prefetch             X8 sums of the four rows
+//	Z0-Z3      activations of groups 0 and 2, 1 and 3, 4 and 6, 5 and 7
+//	Z16-Z19    dot products of the rows, scaled, in sixteen parts
+//	Z20        what the minimums add, in a lane for each row, in four parts
+//	Z12, Z14   words of scales 0-3 and minimums 0-3, and of 4-7, in a lane for each row
+//	Y15        scales of the four rows, then those of their minimums
+//	Z4-Z7, Z9-Z11, Z13 scratch
+//	Z21-Z31    constants
+
+// ROWS begins the loop over four rows, END ends it, and returns.
+#define ROWS(bytes) \
+	MOVQ   w+8(FP), SI      \
+	MOVQ   rows+16(FP), R8  \
+	MOVQ   y+0(FP), R11     \
+	MOVQ   n+48(FP), R10    \
+	SHRQ   $8, R10          \
+	IMUL3Q $bytes, R10, R10 \
+	LEAQ   (R10)(R10*2), R12 \
+	LEAQ   (SI)(R10*4), R14 \
+row:                      \
+	MOVQ   q+24(FP), AX     \
+	MOVQ   d+32(FP), BX     \
+	MOVQ   s+40(FP), DX     \
+	MOVQ   n+48(FP), CX     \
+	VXORPS X8, X8, X8
+
+#define NEXT(bytes) \
+	ADDQ $bytes, SI      \
+	ADDQ $(4*bytes), R14 \
+	ADDQ $256, AX        \
+	ADDQ $4, BX          \
+	ADDQ $32, DX         \
+	SUBQ $256, CX
+
+#define END \
+	VMOVUPS X8, (R11) \
+	ADDQ    $16, R11  \
+	ADDQ    R12, SI   \
+	SUBQ    $4, R8    \
+	JNZ     row       \
+	VZEROUPPER        \
+	RET
+
+// FETCH prefetches three cache lines of the next four rows into the second cache, in
+// the order of memory.
+#define FETCH(at) \
+	PREFETCHT1 (at)(R14)     \
+	PREFETCHT1 (at+64)(R14)  \
+	PREFETCHT1 (at+128)(R14)
+
+#define ACTIVATIONS \
+	VMOVDQU64  (AX), Z4                \
+	VMOVDQU64  128(AX), Z5             \
+	VSHUFI64X2 $0x44, 64(AX), Z4, Z0   \
+	VSHUFI64X2 $0xee, 64(AX), Z4, Z1   \
+	VSHUFI64X2 $0x44, 192(AX), Z5, Z2  \
+	VSHUFI64X2 $0xee, 192(AX), Z5, Z3
+
+// SCALES unpacks the scales and minimums of the rows, see scaleMin4.
+#define SCALES \
+	VMOVDQU         (SI), X11                   \
+	VINSERTI32X4    $1, (SI)(R10*1), Z11, Z11   \
+	VINSERTI32X4    $2, (SI)(R10*2), Z11, Z11   \
+	VINSERTI32X4    $3, (SI)(R12*1), Z11, Z11   \
+	VPSHUFB         Z30, Z11, Z12               \
+	VPSHUFB         Z29, Z11, Z13               \
+	VPSRLW          $2, Z12, Z14                \
+	VPSRLVQ         Z28, Z13, Z13               \
+	VPANDD          Z22, Z12, Z12               \
+	VPTERNLOGD      $0xd8, Z21, Z13, Z14        \ // Z13&Z21 | Z14&^Z21
+	VPERMW          Z11, Z23, Z15               \
+	VCVTPH2PS       X15, Y15                    \
+	VMULPS.BCST     (BX), Y15, Y15              \
+	VBROADCASTI32X4 (DX), Z4                    \
+	VBROADCASTI32X4 16(DX), Z5                  \
+	VPUNPCKHWD      Z12, Z12, Z6                \
+	VPUNPCKHWD      Z14, Z14, Z7                \
+	VPMADDWD        Z4, Z6, Z20                 \
+	VPDPWSSD        Z5, Z7, Z20
+
+// DOT makes words of the products of two times two groups, the lower halves of w and the
+// higher ones, and multiplies them by their scales.
+#define DOT(low, high, alow, ahigh, scales, MULTIPLY, sum) \
+	VPXORD    Z6, Z6, Z6          \
+	VPXORD    Z7, Z7, Z7          \
+	VPDPBUSD  alow, low, Z6       \
+	VPDPBUSD  ahigh, high, Z7     \
+	VPACKSSDW Z7, Z6, Z6          \
+	MULTIPLY  scales, Z6, sum
+
+#define HALVES(w) \
+	VPSRLW $4, w, Z5   \
+	VPANDD Z31, w, w   \
+	VPANDD Z31, Z5, Z5
+
+#define ROW4(row, where, sum) \
+	VMOVDQU64 16 row, Z4    \
+	VPERMW    Z12, where, Z9   \
+	HALVES(Z4)              \
+	DOT(Z4, Z5, Z0, Z1, Z9, VPMADDWD, sum) \
+	VMOVDQU64 80 row, Z4    \
+	VPERMW    Z14, where, Z9   \
+	HALVES(Z4)              \
+	DOT(Z4, Z5, Z2, Z3, Z9, VPDPWSSD, sum)
+
+// FINISH adds the parts up, scales the sums and adds them to those of the rows.
+#define FINISH \
+	VPUNPCKLDQ    Z17, Z16, Z4       \
+	VPUNPCKHDQ    Z17, Z16, Z5       \
+	VPUNPCKLDQ    Z19, Z18, Z6       \
+	VPUNPCKHDQ    Z19, Z18, Z7       \
+	VPADDD        Z5, Z4, Z4         \
+	VPADDD        Z7, Z6, Z6         \
+	VPERMD        Z20, Z27, Z20      \
+	VPUNPCKLQDQ   Z6, Z4, Z5         \
+	VPUNPCKHQDQ   Z6, Z4, Z7         \
+	VPADDD        Z7, Z5, Z4         \
+	VSHUFI64X2    $0x44, Z20, Z4, Z5 \
+	VSHUFI64X2    $0xee, Z20, Z4, Z6 \
+	VPADDD        Z6, Z5, Z4         \
+	VSHUFI64X2    $0x88, Z4, Z4, Z5  \
+	VSHUFI64X2    $0xdd, Z4, Z4, Z6  \
+	VPADDD        Y6, Y5, Y4         \
+	VCVTDQ2PS     Y4, Y4             \
+	VEXTRACTF128  $1, Y4, X5         \
+	VEXTRACTF32X4 $1, Y15, X6        \
+	VFNMADD231PS  X6, X5, X8         \
+	VFMADD231PS   X15, X4, X8
+
+// func matvec4Q4_K_avx512vnni(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
+TEXT ·matvec4Q4_K_avx512vnni(SB), NOSPLIT, $0-56
+	VPBROADCASTD    nibbles<>(SB), Z31
+	VBROADCASTI32X4 early<>(SB), Z30
+	VBROADCASTI32X4 late<>(SB), Z29
+	VBROADCASTI32X4 shifts<>(SB), Z28
+	VMOVDQU64       turn<>(SB), Z27
+	VPBROADCASTD    sixBits<>(SB), Z22
+	VPBROADCASTD    fourBits<>(SB), Z21
+	VMOVDQU32       halves<>(SB), X23
+	VMOVDQU64       where<>+0(SB), Z24
+	VMOVDQU64       where<>+64(SB), Z25
+	VMOVDQU64       where<>+128(SB), Z26
+	VMOVDQU64       where<>+192(SB), Z10
+	ROWS(144)
+
+block:
+	SCALES
+	ACTIVATIONS
+	FETCH(0)
+	ROW4((SI), Z24, Z16)
+	FETCH(192)
+	ROW4((SI)(R10*1), Z25, Z17)
+	FETCH(384)
+	ROW4((SI)(R10*2), Z26, Z18)
+	ROW4((SI)(R12*1), Z10, Z19)
+	FINISH
+	NEXT(144)
+	JNZ block
+	END
+
+DATA nibbles<>+0(SB)/4, $0x0f0f0f0f
+GLOBL nibbles<>(SB), RODATA|NOPTR, $4
+DATA sixBits<>+0(SB)/4, $0x003f003f
+GLOBL sixBits<>(SB), RODATA|NOPTR, $4
+DATA fourBits<>+0(SB)/4, $0x000f000f
+GLOBL fourBits<>(SB), RODATA|NOPTR, $4
+
+// Bytes 4-11 of a block as words, and bytes 12-15, twice; the second time it is their
+// higher halves that count.
+DATA early<>+0(SB)/8, $0x8007800680058004
+DATA early<>+8(SB)/8, $0x800b800a80098008
+GLOBL early<>(SB), RODATA|NOPTR, $16
+DATA late<>+0(SB)/8, $0x800f800e800d800c
+DATA late<>+8(SB)/8, $0x800f800e800d800c
+GLOBL late<>(SB), RODATA|NOPTR, $16
+DATA shifts<>+0(SB)/8, $0
+DATA shifts<>+8(SB)/8, $4
+GLOBL shifts<>(SB), RODATA|NOPTR, $16
+
+// The words of the four blocks' beginnings that are their scales.
+DATA halves<>+0(SB)/8, $0x0018001000080000
+DATA halves<>+8(SB)/8, $0x0019001100090001
+GLOBL halves<>(SB), RODATA|NOPTR, $16
+
+// Four lanes of four dwords, transposed.
+#define LANE(name, at, i) \
+	DATA name<>+at(SB)/8, $((i+4)<<32|i)           \
+	DATA name<>+(at+8)(SB)/8, $((i+12)<<32|(i+8))
+
+LANE(turn, 0, 0)
+LANE(turn, 16, 1)
+LANE(turn, 32, 2)
+LANE(turn, 48, 3)
+GLOBL turn<>(SB), RODATA|NOPTR, $64
+
+// Where the scales of a row's groups go: those of the first two groups four times each,
+// twice, then those of the others.
+#define FOUR(at, i) \
+	DATA where<>+at(SB)/8, $((i)<<48|(i)<<32|(i)<<16|(i))
+
+#define WHERE(at, i) \
+	FOUR(at, i)      \
+	FOUR(at+8, i+1)  \
+	FOUR(at+16, i)   \
+	FOUR(at+24, i+1) \
+	FOUR(at+32, i+2) \
+	FOUR(at+40, i+3) \
+	FOUR(at+48, i+2) \
+	FOUR(at+56, i+3)
+
+WHERE(0, 0)
+WHERE(64, 8)
+WHERE(128, 16)
+WHERE(192, 24)
+GLOBL where<>(SB), RODATA|NOPTR, $256
