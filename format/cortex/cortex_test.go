@@ -106,10 +106,19 @@ func random(rng *rand.Rand, n int) []byte {
 	return b
 }
 
+// shuffled gives the channels of a product an order of their own.
+func shuffled(rng *rand.Rand, it item) item {
+	it.product.Order = make([]uint16, it.product.Channels)
+	for j, v := range rng.Perm(it.product.Channels) {
+		it.product.Order[j] = uint16(v)
+	}
+	return it
+}
+
 // small is a model with one of everything.
 func small() []item {
 	rng := rand.New(rand.NewPCG(1, 2))
-	return []item{
+	items := []item{
 		newRows(rng, "token_embd.weight", format.Q8_0, 64, 1100),
 		newRows(rng, "norm.weight", format.F16, 64),
 		newProduct(rng, cortex.SDR4, 64, 24, cortex.Matrix{Name: "q", Outputs: 200}, cortex.Matrix{Name: "k", Outputs: 128}, cortex.Matrix{Name: "v", Outputs: 1}),
@@ -120,6 +129,8 @@ func small() []item {
 		newProduct(rng, cortex.SDRW4, 100, 9, cortex.Matrix{Name: "pruned4", Outputs: 1000}),
 		newProduct(rng, cortex.SDRW8, 100, 9, cortex.Matrix{Name: "pruned8", Outputs: 700}, cortex.Matrix{Name: "pruned8b", Outputs: 1}),
 	}
+	items[3], items[7] = shuffled(rng, items[3]), shuffled(rng, items[7])
+	return items
 }
 
 var meta = []gguf.KV{
@@ -211,6 +222,7 @@ func check(t testing.TB, paths []string, items []item) *cortex.File {
 		got := f.Products[products]
 		require.Equal(t, it.product.Matrices, got.Matrices)
 		require.Equal(t, it.product.Table, got.Table)
+		require.Equal(t, it.product.Order, got.Order)
 		require.Equal(t, len(it.blocks), len(got.Pieces))
 		for i, b := range it.blocks {
 			c := got.Pieces[i]

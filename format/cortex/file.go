@@ -145,12 +145,12 @@ func (f *File) section(kind sectionKind) (r scan.Reader, ok bool, err error) {
 
 func (f *File) parseSections() error {
 	got := map[sectionKind]scan.Reader{}
-	for _, kind := range []sectionKind{kindMeta, kindShards, kindIndex, kindSides, kindThresholds} {
+	for _, kind := range []sectionKind{kindMeta, kindShards, kindIndex, kindSides, kindOrders, kindThresholds} {
 		r, ok, err := f.section(kind)
 		if err != nil {
 			return err
 		}
-		if !ok && kind != kindThresholds {
+		if !ok && kind != kindOrders && kind != kindThresholds {
 			return &format.Error{File: f.parts[0].name, Detail: fmt.Sprintf("section %v is missing", kind), Err: format.ErrMissing}
 		}
 		if ok {
@@ -178,6 +178,11 @@ func (f *File) parseSections() error {
 	x := index{Reader: got[kindIndex], f: f, sides: got[kindSides]}
 	if err := x.parse(); err != nil {
 		return err
+	}
+	if r, ok := got[kindOrders]; ok {
+		if err := parseOrders(&r, x.products); err != nil {
+			return err
+		}
 	}
 	if r, ok := got[kindThresholds]; ok {
 		if err := parseThresholds(&r, x.products); err != nil {

@@ -69,6 +69,7 @@ var (
 	kindShards     = sectionKind{'S', 'H', 'R', 'D'} // the list of shards
 	kindIndex      = sectionKind{'I', 'N', 'D', 'X'} // tensors and products
 	kindSides      = sectionKind{'S', 'I', 'D', 'E'} // norms and largest scales
+	kindOrders     = sectionKind{'O', 'R', 'D', 'R'} // which value of the input each channel is for
 	kindThresholds = sectionKind{'T', 'H', 'R', 'S'} // calibrated thresholds
 )
 
@@ -213,7 +214,7 @@ func (h *header) parseSections(p part) ([]section, error) {
 
 func knownSection(k sectionKind) bool {
 	switch k {
-	case kindMeta, kindShards, kindIndex, kindSides, kindThresholds:
+	case kindMeta, kindShards, kindIndex, kindSides, kindOrders, kindThresholds:
 		return true
 	}
 	return false

@@ -120,6 +120,13 @@ func sdr8(name string, n uint32, offset uint64) []byte {
 	return entry(2, u32s(2, n, n, 1), make([]byte, 16), text(name), u64s(64, 0), u32s(0, 0), u64s(offset, uint64(cortex.NewLayout(int(n), 1).Size)))
 }
 
+func u16s(n ...uint16) (b []byte) {
+	for _, x := range n {
+		b = le.AppendUint16(b, x)
+	}
+	return b
+}
+
 // tiny is a right image of two vectors and a product.
 func tiny() image {
 	return image{
@@ -131,6 +138,7 @@ func tiny() image {
 			{"SIDE", f32s(1, 2, 3, 4)},
 			{"THRS", list(cat(u32s(3, 2), f32s(0, 1, 0, 0.5, 0.25, 7)))},
 			{"ODD!", []byte("of the future")},
+			{"ORDR", list(cat(u32s(3), u16s(1, 0)))},
 		},
 	}
 }
@@ -181,6 +189,8 @@ func TestParse(t *testing.T) {
 	require.Len(t, f.Products, 1)
 	require.Equal(t, []float32{1, 2}, f.Products[0].Norm)
 	require.Equal(t, []float32{3, 4}, f.Products[0].DMax)
+	require.Equal(t, []uint16{1, 0}, f.Products[0].Order)
+	require.Equal(t, []float32{2, 1}, f.Products[0].ByValue(f.Products[0].Norm))
 	require.Equal(t, []cortex.Threshold{{Sparsity: 0, Keep: 1, Value: 0}, {Sparsity: 0.5, Keep: 0.25, Value: 7}}, f.Products[0].Thresholds)
 	require.Equal(t, "c", f.Products[0].Name())
 	require.Equal(t, []int64{2, 64}, f.Products[0].Shape(0))
@@ -274,8 +284,8 @@ var refused = []struct {
 	{"rows: across pages", tiny().with("INDX", list(vector("a", 100, 2*65536-64))), format.ErrFormat, "cross a multiple of 65536"},
 	{"rows: no checksums", tiny().with("INDX", list(entry(1, text("a"), u32s(0, 1), u64s(3, 65536), u32s(0), u64s(65536)))), format.ErrFormat, "checksums of 1 pieces need 4 bytes, 0 remain"},
 	{"rows: twice", tiny().with("INDX", list(vector("a", 3, 65536), vector("a", 3, 65600))), format.ErrFormat, "tensor a: is there twice"},
-	{"rows: overlap", tiny().without("THRS").with("INDX", list(vector("a", 30, 65536), vector("b", 3, 65600))), format.ErrFormat, "tensor b: overlaps a, which ends at 65656"},
-	{"rows: shared page", tiny().without("THRS").with("INDX", list(vector("a", 16385, 65536), vector("b", 3, 3*65536-64))), format.ErrFormat, "tensor b: overlaps a, which ends at 196608"},
+	{"rows: overlap", tiny().without("THRS").without("ORDR").with("INDX", list(vector("a", 30, 65536), vector("b", 3, 65600))), format.ErrFormat, "tensor b: overlaps a, which ends at 65656"},
+	{"rows: shared page", tiny().without("THRS").without("ORDR").with("INDX", list(vector("a", 16385, 65536), vector("b", 3, 3*65536-64))), format.ErrFormat, "tensor b: overlaps a, which ends at 196608"},
 
 	{"product: type", tiny().with("INDX", list(entry(2, u32s(5, 1, 1, 1), make([]byte, 16), text("c"), u64s(64)))), format.ErrUnsupported, "tensor c: unknown type 5 of a product"},
 	{"product: packed size", tiny().with("INDX", list(entry(2, u32s(4, 2, 2, 1), make([]byte, 16), text("c"), u64s(64, 0), u32s(0, 0), u64s(65536, 128)))), format.ErrFormat, "tensor c: block 0 has 128 bytes, want 192, or if it is packed a multiple of 64 from 256 on"},
@@ -301,6 +311,14 @@ var refused = []struct {
 	{"product: size", tiny().with("INDX", list(entry(2, u32s(2, 2, 2, 1), make([]byte, 16), text("c"), u64s(64, 0), u32s(0, 0), u64s(65536, 128)))), format.ErrFormat, "block 0 has 128 bytes, want 192"},
 	{"product: same name", tiny().with("INDX", list(vector("c", 3, 65536), sdr8("c", 2, 65600))), format.ErrFormat, "tensor c: is there twice"},
 
+	{"orders: count", tiny().with("ORDR", u64s(3)), format.ErrFormat, "number of products with an order 3 is more than the remaining 0 bytes can hold"},
+	{"orders: entry", tiny().with("ORDR", list(cat(u32s(4), u16s(0, 1)))), format.ErrFormat, "number of an entry is 4, want at most 3"},
+	{"orders: no product", tiny().with("ORDR", list(cat(u32s(0), u16s(0, 1)))), format.ErrFormat, "entry 0, which is no product"},
+	{"orders: twice", tiny().with("ORDR", list(cat(u32s(3), u16s(0, 1)), cat(u32s(3), u16s(0, 1)))), format.ErrFormat, "is there twice"},
+	{"orders: cut", tiny().with("ORDR", list(cat(u32s(3), u16s(0)))), format.ErrFormat, "order needs 4 bytes, 2 remain"},
+	{"orders: value", tiny().with("ORDR", list(cat(u32s(3), u16s(0, 2)))), format.ErrFormat, "c: channel 1 is multiplied with value 2 of 2"},
+	{"orders: value twice", tiny().with("ORDR", list(cat(u32s(3), u16s(1, 1)))), format.ErrFormat, "c: channel 1 is multiplied with value 1, as one before"},
+	{"orders: tail", tiny().with("ORDR", append(list(), 0)), format.ErrFormat, "1 bytes after the last of 0 products"},
 	{"thresholds: entry", tiny().with("THRS", list(u32s(4, 0))), format.ErrFormat, "number of an entry is 4, want at most 3"},
 	{"thresholds: no product", tiny().with("THRS", list(u32s(0, 0))), format.ErrFormat, "entry 0, which is no product"},
 	{"thresholds: of an unknown entry", tiny().with("THRS", list(u32s(2, 0))), format.ErrFormat, "entry 2, which is no product"},
@@ -393,13 +411,13 @@ func TestParseShards(t *testing.T) {
 
 // FuzzParse parses files with any sections, which have right checksums, and reads all that is described.
 func FuzzParse(f *testing.F) {
-	kinds := []string{"META", "SHRD", "INDX", "SIDE", "THRS"}
+	kinds := []string{"META", "SHRD", "INDX", "SIDE", "THRS", "ORDR"}
 	add := func(im image) {
 		b := map[string][]byte{}
 		for _, s := range im.sections {
 			b[s.kind] = s.b
 		}
-		f.Add(b[kinds[0]], b[kinds[1]], b[kinds[2]], b[kinds[3]], b[kinds[4]])
+		f.Add(b[kinds[0]], b[kinds[1]], b[kinds[2]], b[kinds[3]], b[kinds[4]], b[kinds[5]])
 	}
 	add(tiny().sized())
 	for _, c := range refused {
@@ -407,9 +425,9 @@ func FuzzParse(f *testing.F) {
 			add(c.im)
 		}
 	}
-	f.Fuzz(func(t *testing.T, meta, shards, index, sides, thresholds []byte) {
+	f.Fuzz(func(t *testing.T, meta, shards, index, sides, thresholds, orders []byte) {
 		im := tiny()
-		for i, b := range [][]byte{meta, shards, index, sides, thresholds} {
+		for i, b := range [][]byte{meta, shards, index, sides, thresholds, orders} {
 			im = im.with(kinds[i], b)
 		}
 		read(t, im.bytes())
@@ -420,7 +438,7 @@ func FuzzParse(f *testing.F) {
 // FuzzHeader parses files of which the head and the table of sections are whatever they are.
 func FuzzHeader(f *testing.F) {
 	whole := tiny().sized().bytes()
-	from := len(whole) - 6*32
+	from := len(whole) - 7*32
 	f.Add(whole[:128], whole[from:], true)
 	f.Add(whole[:64], []byte{}, false)
 	none := bytes.Clone(whole[:128]) // no sections, and their table nowhere
@@ -457,6 +475,7 @@ func read(t *testing.T, data []byte) {
 		require.Equal(t, p.Groups, p.FirstGroup(len(p.Matrices)))
 		require.Len(t, p.Norm, p.Channels)
 		require.Len(t, p.DMax, p.Channels)
+		require.Len(t, p.ByValue(p.Norm), p.Channels)
 		channels := 0
 		for _, c := range p.Pieces {
 			_ = data[c.Offset:][:c.Size]

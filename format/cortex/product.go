@@ -24,6 +24,10 @@ type Product struct {
 	BlockChannels int      // channels of every block but the last
 	Pieces        []Piece  // the blocks, in the order of the channels
 
+	// Order says which value of the input each channel is multiplied with, if not each with that of its own number (nil): channels
+	// may lie in any order, such as those first that are active most often.
+	Order []uint16
+
 	// Of each channel: the L2 norm of its weights, and the largest magnitude of its scales.
 	Norm, DMax []float32
 

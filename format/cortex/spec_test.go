@@ -41,6 +41,7 @@ type specProduct struct {
 	scales                [][]float32 // channel, group
 	values                [][]int     // channel, output of all groups
 	thresholds            [][3]float32
+	order                 []int // of each channel: the value of the input
 }
 
 func (p *specProduct) group() int { return map[int]int{1: 128, 2: 64, 3: 128, 4: 64}[p.typ] }
@@ -102,7 +103,8 @@ func specRead(t *testing.T, files [][]byte) *specModel {
 		require.Equal(t, sum, specSum(list.b))
 		for range n {
 			kind := string(list.take(4))
-			require.Less(t, list.u32(), 2)
+			known := list.u32() == 1
+			require.Equal(t, kind != "THRS", known)
 			from, size := list.u64(), list.u64()
 			require.Zero(t, from%64)
 			sections[kind] = use(0, from, size)
@@ -146,6 +148,9 @@ func specRead(t *testing.T, files [][]byte) *specModel {
 			}
 		case 2:
 			p := &specProduct{typ: e.u32(), channels: e.u32()}
+			for j := range p.channels {
+				p.order = append(p.order, j)
+			}
 			byEntry[entry] = p
 			m.products = append(m.products, p)
 			perBlock, matrices := e.u32(), e.u32()
@@ -200,6 +205,16 @@ func specRead(t *testing.T, files [][]byte) *specModel {
 	}
 	require.Empty(t, c.b)
 
+	if b, ok := sections["ORDR"]; ok {
+		c := specCursor{b}
+		for range c.u64() {
+			p := byEntry[c.u32()]
+			for j := range p.order {
+				p.order[j] = int(binary.LittleEndian.Uint16(c.take(2)))
+			}
+		}
+		require.Empty(t, c.b)
+	}
 	if b, ok := sections["THRS"]; ok {
 		c := specCursor{b}
 		for range c.u64() {
@@ -255,8 +270,12 @@ func specUnpack(t *testing.T, p *specProduct, table, b []byte, at, channels int)
 	return out
 }
 
-// multiply computes the product with x by the definition; channels where active is false do not count.
-func (p *specProduct) multiply(x []float32, active []bool) []float32 {
+// multiply computes the product with the vector by the definition; channels where active is false do not count.
+func (p *specProduct) multiply(vector []float32, active []bool) []float32 {
+	x := make([]float32, len(vector))
+	for j, v := range p.order {
+		x[j] = vector[v]
+	}
 	y := make([]float32, p.groups*p.group())
 	var most float32
 	for j := range x {
@@ -319,6 +338,9 @@ func TestSpecification(t *testing.T) {
 			require.Equal(t, got.Groups, p.groups)
 			require.Equal(t, got.Norm, p.norm)
 			require.Equal(t, got.DMax, p.dmax)
+			for j, v := range it.product.Order {
+				require.Equal(t, int(v), p.order[j])
+			}
 			require.Len(t, p.thresholds, len(it.product.Thresholds))
 			for i, th := range it.product.Thresholds {
 				require.Equal(t, [3]float32{th.Sparsity, th.Keep, th.Value}, p.thresholds[i])
@@ -350,7 +372,7 @@ func TestSpecification(t *testing.T) {
 				var want float64
 				for j := range x {
 					if active[j] {
-						want += float64(x[j]) * weight(j, o)
+						want += float64(x[p.order[j]]) * weight(j, o)
 					}
 				}
 				norm += want * want

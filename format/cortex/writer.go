@@ -1,6 +1,7 @@
 package cortex
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -279,7 +280,7 @@ func (r *RowsWriter) Write(p []byte) (int, error) {
 }
 
 // AddProduct begins a product. Of p count Matrices, Type, Channels, Table, BlockChannels (0 means
-// [DefaultBlockChannels]) and Thresholds; the rest is computed from the blocks.
+// [DefaultBlockChannels]), Order and Thresholds; the rest is computed from the blocks.
 func (w *Writer) AddProduct(p Product) (*ProductWriter, error) {
 	p.Pieces = nil
 	name := p.Name()
@@ -289,7 +290,7 @@ func (w *Writer) AddProduct(p Product) (*ProductWriter, error) {
 	}
 	detail, kind := p.check()
 	if kind == nil {
-		if detail = checkThresholds(p.Thresholds); detail != "" {
+		if detail = cmp.Or(checkOrder(p.Order, p.Channels), checkThresholds(p.Thresholds)); detail != "" {
 			kind = format.ErrFormat
 		}
 	}
@@ -304,7 +305,7 @@ func (w *Writer) AddProduct(p Product) (*ProductWriter, error) {
 	for i, m := range p.Matrices {
 		names[i] = m.Name
 	}
-	if err := w.begin(entry{product: &p, left: int64(p.blocks())}, p.spec(), names...); err != nil {
+	if err := w.begin(entry{product: &p, left: int64(p.blocks())}, appendOrder(p.spec(), p.Order), names...); err != nil {
 		return nil, err
 	}
 	pw := &ProductWriter{w: w, e: w.open}
@@ -692,9 +693,12 @@ func (w *Writer) finish() (UUID, error) {
 	}
 	sw := sectionWriter{at: first.end}
 	sw.add(kindMeta, mustKnow, meta)
-	index, sides, thresholds := w.encodeIndex()
+	index, sides, orders, thresholds := w.encodeIndex()
 	sw.add(kindIndex, mustKnow, index)
 	sw.add(kindSides, mustKnow, sides)
+	if orders != nil {
+		sw.add(kindOrders, mustKnow, orders)
+	}
 	if thresholds != nil {
 		sw.add(kindThresholds, 0, thresholds)
 	}
@@ -731,10 +735,9 @@ func (w *Writer) finish() (UUID, error) {
 	return uuid, nil
 }
 
-// encodeIndex returns the sections that describe the entries.
-func (w *Writer) encodeIndex() (index, sides, thresholds []byte) {
-	var calibrated []*Product
-	var numbers []int
+// encodeIndex returns the sections that describe the entries; orders and thresholds are nil if no product has any.
+func (w *Writer) encodeIndex() (index, sides, orders, thresholds []byte) {
+	var ordered, calibrated numbered
 	index = appendUint64(nil, uint64(len(w.entries)))
 	for i, e := range w.entries {
 		if e.rows != nil {
@@ -744,14 +747,30 @@ func (w *Writer) encodeIndex() (index, sides, thresholds []byte) {
 		p := e.product
 		index = appendEntry(index, entryProduct, p.encode(int64(len(sides))))
 		sides = appendFloats(appendFloats(sides, p.Norm...), p.DMax...)
+		if p.Order != nil {
+			ordered.add(i, p)
+		}
 		if p.Thresholds != nil {
-			calibrated, numbers = append(calibrated, p), append(numbers, i)
+			calibrated.add(i, p)
 		}
 	}
-	if calibrated != nil {
-		thresholds = encodeThresholds(numbers, calibrated)
+	if ordered.products != nil {
+		orders = encodeOrders(ordered.entries, ordered.products)
 	}
-	return index, sides, thresholds
+	if calibrated.products != nil {
+		thresholds = encodeThresholds(calibrated.entries, calibrated.products)
+	}
+	return index, sides, orders, thresholds
+}
+
+// numbered is products with the numbers of their entries in the index.
+type numbered struct {
+	entries  []int
+	products []*Product
+}
+
+func (n *numbered) add(entry int, p *Product) {
+	n.entries, n.products = append(n.entries, entry), append(n.products, p)
 }
 
 // Suspend closes the files and leaves everything for a later Writer of the same Job to continue. It does nothing after Close,
