@@ -146,6 +146,10 @@ func (m *opened) readChannels(dst []float32, p place, from, to int) {
 		b := kernels.SDRBlock{Channels: piece.Channels, Groups: groups, Table: &p.product.Table}
 		b.Scales, b.Values, b.Starts, b.Offsets = p.product.Block(i, m.src.Data(format.Tensor{Part: piece.Part, Offset: piece.Offset, Size: piece.Size}))
 		for j := range piece.Channels {
+			value := piece.First + j
+			if p.product.Order != nil {
+				value = int(p.product.Order[value])
+			}
 			for g := from / size; g*size < to; g++ {
 				at := j*groups + p.firstGroup + g
 				if b.Starts == nil {
@@ -155,7 +159,7 @@ func (m *opened) readChannels(dst []float32, p place, from, to int) {
 				}
 				e.Decode(group, &values, binary.LittleEndian.Uint16(b.Scales[2*at:]))
 				for o := max(from, g*size); o < min(to, (g+1)*size); o++ {
-					dst[(o-from)*n+piece.First+j] = group[o-g*size]
+					dst[(o-from)*n+value] = group[o-g*size]
 				}
 			}
 		}

@@ -73,6 +73,7 @@ const partGroups = 16
 type channelSizes struct {
 	tokens  int // whose sums are held at once
 	inputs  int // channels of the widest input
+	ordered int // of the widest one that is brought in another order
 	vectors int // most of an input
 	sums    int // of all groups and channelVectors vectors
 	few     int // of all groups and fewVectors vectors
@@ -84,6 +85,7 @@ type channelSizes struct {
 type channelWork struct {
 	sets    [][]int32          // by token: memory for its active channels
 	active  [][]int32          // by token: those of the product that is being run
+	ordered []float32          // inputs of tokens in the order of the channels, if that is not that of the values
 	inputs  []kernels.SDRInput // by channelVectors tokens
 	sums    []int32
 	own     [][]int32   // by worker: sums of a few vectors
@@ -128,6 +130,7 @@ func (e *exec) newChannels(c *plan.Channels) (*channels, error) {
 	ch.bytes /= int64(c.Product.Channels)
 	s := &e.channelSizes
 	s.inputs = max(s.inputs, c.Product.Channels)
+	s.ordered = max(s.ordered, len(c.Order))
 	var one, few, many int
 	ch.one, one = ch.cut(1)
 	ch.few, few = ch.cut(min(fewVectors, s.vectors))
@@ -204,7 +207,7 @@ func (s *channelSizes) bytes() int64 {
 	if s.inputs == 0 {
 		return 0
 	}
-	n := int64(s.tokens) * loader.SizeOf[int32](s.inputs)
+	n := int64(s.tokens)*loader.SizeOf[int32](s.inputs) + loader.SizeOf[float32](s.tokens*s.ordered)
 	n += int64(s.batches()) * (loader.SizeOf[int32](s.inputs) + loader.SizeOf[float32](s.inputs*s.vectors) + loader.SizeOf[float32](s.vectors))
 	return n + loader.SizeOf[int32](s.batches()*s.sums)
 }
@@ -224,6 +227,7 @@ func (s *channelSizes) take(buf *loader.Buffer, workers int) (w channelWork) {
 		w.sets = append(w.sets, loader.Take[int32](buf, s.inputs))
 	}
 	w.active = make([][]int32, s.tokens)
+	w.ordered = loader.Take[float32](buf, s.tokens*s.ordered)
 	for range s.batches() {
 		w.inputs = append(w.inputs, kernels.SDRInput{
 			Index: loader.Take[int32](buf, s.inputs),
@@ -301,8 +305,8 @@ func (e *exec) multiplyChannels(s *step) error {
 		w := &e.channel
 		w.from, w.n = from, min(e.channelSizes.tokens, e.n-from)
 		clear(w.active)
-		if e.sparse {
-			if err := e.pool.Run(w.n, e.choose); err != nil {
+		if e.sparse || s.channels.Order != nil {
+			if err := e.pool.Run(w.n, e.prepare); err != nil {
 				return err
 			}
 		}
@@ -418,11 +422,30 @@ func (w *channelWork) shareOut(c *channels, workers int) {
 	}
 }
 
-// chooseTile chooses the active channels of one token.
-func (e *exec) chooseTile(t, _ int) {
+// prepareTile brings the input of one token into the order of the channels and chooses the active ones.
+func (e *exec) prepareTile(t, _ int) {
 	w, c := &e.channel, e.step.channels
-	x := e.slot(e.step.In[0], w.from+t)
-	w.active[t] = e.sparsity.choose(c, w.sets[t], x)
+	x := e.vectors(t, t+1)
+	if c.Order != nil {
+		value := e.slot(e.step.In[0], w.from+t)
+		for j, v := range c.Order {
+			x[j] = value[v]
+		}
+	}
+	if e.sparse {
+		w.active[t] = e.sparsity.choose(c, w.sets[t], x)
+	}
+}
+
+// vectors returns the inputs of the tokens from up to to (exclusive) of those that are multiplied, in the order of the channels,
+// once they have been prepared.
+func (e *exec) vectors(from, to int) []float32 {
+	w, c := &e.channel, e.step.channels
+	n := c.Product.Channels
+	if c.Order != nil {
+		return w.ordered[from*n : to*n]
+	}
+	return e.slots[e.step.In[0]][(w.from+from)*n : (w.from+to)*n]
 }
 
 // encodeTile makes an input.
@@ -430,12 +453,11 @@ func (e *exec) encodeTile(batch, _ int) {
 	w, c := &e.channel, e.step.channels
 	from := batch * channelVectors
 	to := min(from+channelVectors, w.n)
-	x := e.slots[e.step.In[0]][(w.from+from)*c.Product.Channels : (w.from+to)*c.Product.Channels]
 	active := w.active[from:to]
 	if !e.sparse {
 		active = nil
 	}
-	w.inputs[batch].Set(x, active, c.DMax)
+	w.inputs[batch].Set(e.vectors(from, to), active, c.DMax)
 }
 
 // accumulateTile adds the products of the blocks that are held to the sums of some

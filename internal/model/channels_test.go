@@ -241,7 +241,7 @@ func TestChannelsAgreeWithRows(t *testing.T) {
 	}
 }
 
-// Resident or streamed, dense or sparse, in whatever blocks, threads and batches, with weights of 0
+// Resident or streamed, dense or sparse, in whatever blocks, order of channels, threads and batches, with weights of 0
 // or without them: the same bits.
 func TestChannelsAreTheSame(t *testing.T) {
 	const tokens = 24
@@ -275,6 +275,16 @@ func TestChannelsAreTheSame(t *testing.T) {
 		want [][][]float32
 	}
 	var files []file
+	reordered := func(f file) {
+		f.path = reorderChannels(t, f.path)
+		src, err := loader.Open(f.path)
+		require.NoError(t, err)
+		m := start(t, src, 1, 10)
+		for i, sp := range sparsities {
+			require.Equal(t, f.want[i], run(t, m, f.ids, sp))
+		}
+		files = append(files, f)
+	}
 	for i, c := range channelModels() {
 		for j, typ := range []container.Type{container.SDR4, container.SDR8} {
 			path, _ := writeChannels(t, c, typ, 50+17*i, 1+j)
@@ -287,6 +297,7 @@ func TestChannelsAreTheSame(t *testing.T) {
 			}
 			require.NotEqual(t, f.want[0], f.want[1])
 			files = append(files, f)
+			reordered(f)
 			if i > 0 {
 				continue
 			}
@@ -324,6 +335,7 @@ func TestChannelsAreTheSame(t *testing.T) {
 			f.want = append(f.want, run(t, m, f.ids, sp))
 		}
 		files = append(files, f)
+		reordered(f)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		f := files[rapid.IntRange(0, len(files)-1).Draw(t, "file")]

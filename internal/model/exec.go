@@ -29,26 +29,26 @@ type exec struct {
 	gateSizes
 
 	// What follows exists from start to close.
-	pool                                                  *workers.Pool
-	buf                                                   *loader.Buffer
-	slots                                                 [][]float32                   // by plan.Slot: [rows][width]
-	packed                                                [kernels.Layouts]kernels.Acts // the input of a product, by kernels.Layout
-	scratch                                               [][]float32                   // one per worker
-	prompts                                               gemmBuffers
-	channel                                               channelWork
-	gates                                                 gateWork
-	att                                                   attention
-	freqs                                                 []float64 // angle per position of each pair
-	scale                                                 float64   // factor on cosine and sine
-	angles                                                []float32 // [batch][RoPE.Dim]: cosines and sines
-	tile                                                  [plan.Ops]func(tile, worker int)
-	pack                                                  func(tile, worker int)
-	packAll                                               func(tile, worker int)
-	choose, encode, accumulate, accumulateFew, finishSums func(tile, worker int) // see channels.go
-	chooseRows, multiplyRows, mask                        func(tile, worker int) // see gate.go
-	looked                                                error                  // why a row could not be looked up
-	ahead                                                 atomic.Pointer[ahead]  // what idle workers fetch
-	sparsity                                              Sparsity
+	pool                                                   *workers.Pool
+	buf                                                    *loader.Buffer
+	slots                                                  [][]float32                   // by plan.Slot: [rows][width]
+	packed                                                 [kernels.Layouts]kernels.Acts // the input of a product, by kernels.Layout
+	scratch                                                [][]float32                   // one per worker
+	prompts                                                gemmBuffers
+	channel                                                channelWork
+	gates                                                  gateWork
+	att                                                    attention
+	freqs                                                  []float64 // angle per position of each pair
+	scale                                                  float64   // factor on cosine and sine
+	angles                                                 []float32 // [batch][RoPE.Dim]: cosines and sines
+	tile                                                   [plan.Ops]func(tile, worker int)
+	pack                                                   func(tile, worker int)
+	packAll                                                func(tile, worker int)
+	prepare, encode, accumulate, accumulateFew, finishSums func(tile, worker int) // see channels.go
+	chooseRows, multiplyRows, mask                         func(tile, worker int) // see gate.go
+	looked                                                 error                  // why a row could not be looked up
+	ahead                                                  atomic.Pointer[ahead]  // what idle workers fetch
+	sparsity                                               Sparsity
 
 	// The pass, and the step of it that is being run.
 	ctx     context.Context
@@ -167,6 +167,7 @@ func newExec(m *Model, batch int) (*exec, error) {
 			if st.channels, err = e.newChannels(ps.C); err != nil {
 				return nil, err
 			}
+			m.Layout.Vectors += int64(ps.C.Product.Channels)*(4+4) + 2*int64(len(ps.C.Order))
 		}
 		for _, v := range ps.V {
 			if v == nil {
@@ -286,7 +287,7 @@ func (e *exec) start(pool *workers.Pool) (err error) {
 		plan.SiLUMul:   e.siluMulTile,
 	}
 	e.pack, e.packAll = e.packTile, e.packAllTile
-	e.choose, e.encode, e.accumulate, e.accumulateFew, e.finishSums = e.chooseTile, e.encodeTile, e.accumulateTile, e.accumulateShare, e.finishTile
+	e.prepare, e.encode, e.accumulate, e.accumulateFew, e.finishSums = e.prepareTile, e.encodeTile, e.accumulateTile, e.accumulateShare, e.finishTile
 	e.chooseRows, e.multiplyRows, e.mask = e.chooseRowsTile, e.rowsTile, e.maskTile
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 type gate struct {
 	slot plan.Slot // the gate's values
 	down *channels // the product of which the rows are the channels
+	norm []float32 // of its weights, by row
 }
 
 // gateSizes is the memory that gates need.
@@ -51,7 +52,7 @@ func (e *exec) findGates() {
 			down := &e.steps[i+1+j]
 			if down.Op == plan.MatMulAdd && down.In[0] == s.In[1] {
 				if down.channels != nil {
-					s.gate = &gate{s.In[1], down.channels}
+					s.gate = &gate{s.In[1], down.channels, down.channels.ByValue(down.channels.Norm)}
 					e.units = max(e.units, int(s.W[0].Rows()), fewVectors*kernels.RowGroup)
 					e.gateSizes.packed = max(e.gateSizes.packed, kernels.RowGroup*s.mats[0].rowBytes)
 				}
@@ -159,7 +160,7 @@ func (e *exec) activeRows(set []int32, t, worker int) []int32 {
 	gate := e.slot(g.slot, t)
 	score := e.gates.scores[worker][:len(gate)]
 	kernels.SiLUMul(score, gate, e.gates.ones[:len(gate)])
-	return kernels.SelectTop(set, score, g.down.Norm, e.sparsity.keep(g.down))
+	return kernels.SelectTop(set, score, g.norm, e.sparsity.keep(g.down))
 }
 
 // maskTile makes those units of a token 0 that are not active.
