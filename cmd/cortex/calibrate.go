@@ -167,10 +167,11 @@ func (f *calibration) measure(cmd *cobra.Command, scr *screen, text string) (map
 		return nil, nil, err
 	}
 	at := map[string]int{}
-	bytes := make([]int64, len(products))
+	bytes, norms := make([]int64, len(products)), make([][]float32, len(products))
 	hists := make([]*sparsity.Histogram, len(products))
 	for i := range products {
 		at[products[i].Matrices[0].Name], bytes[i], hists[i] = i, products[i].Size(), &sparsity.Histogram{}
+		norms[i] = products[i].ByValue(products[i].Norm)
 		// Rows behind a gate are left out with the channels of the product that comes after them.
 		bytes[i] += rows[strings.Replace(products[i].Matrices[0].Name, "ffn_down", "ffn_up", 1)]
 	}
@@ -193,7 +194,7 @@ func (f *calibration) measure(cmd *cobra.Command, scr *screen, text string) (map
 		if !ok {
 			return // a product that is kept in rows
 		}
-		norm := products[i].Norm
+		norm := norms[i]
 		var all sync.WaitGroup // one part of the vectors for each thread
 		n := len(x) / len(norm)
 		parts := min(n, m.Plan().Threads)

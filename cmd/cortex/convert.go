@@ -33,6 +33,7 @@ type convertFlags struct {
 	calibrate              string
 	tokens                 int
 	thresholds, gateFirst  bool
+	hotFirst               bool
 	prune, pruneBy         string
 	shards                 string
 	dirs                   []string
@@ -70,8 +71,9 @@ The matrices get 4 or 8 bits per weight (--type), the output matrix 8 and the em
 8.5 unless other flags say otherwise; norms and biases get 16. With --calibrate, a
 text is run through the model first, and quantization then minimizes what the errors do to
 the results, not the errors themselves: worth it for sdr4. Then the new file is calibrated
-as by "cortex calibrate", with the same text, so that it is ready for --sparsity. With --bits,
-the types are chosen so that all weights together take at most so many bits on average.
+as by "cortex calibrate", with the same text, so that it is ready for --sparsity, and the
+channels lie in the order of how often they are active, so that those that are read from
+the disk lie together. With --bits, the types are chosen so that all weights together take at most so many bits on average.
 
 Of a model many of whose weights are 0, sdrw4 and sdrw8 store only the others, in those
 blocks in which that saves an eighth of the bytes. --prune makes weights 0: a share of those of every
@@ -102,6 +104,7 @@ is started again with the same flags.`,
 	fs.StringVar(&f.calibrate, "calibrate", "", "calibrate with the text in `FILE`, the standard input if it is -")
 	fs.IntVar(&f.tokens, "calibrate-tokens", 1<<16, "most tokens `N` of that text")
 	fs.BoolVar(&f.thresholds, "thresholds", true, "with --calibrate, prepare the file for --sparsity too")
+	fs.BoolVar(&f.hotFirst, "hot-first", true, "with --calibrate, store the channels of a product in the order of how often they are active")
 	fs.BoolVar(&f.gateFirst, "gate-first", false, "store the matrix behind each gate in rows (q4_0 or q8_0, with --bits also q5_0), so that --sparsity leaves out what the gate makes small")
 	fs.StringVar(&f.prune, "prune", "", "weights that become 0, `SHARE` such as 50% or a pattern such as 2:4, for --type sdrw4 and sdrw8")
 	fs.StringVar(&f.pruneBy, "prune-by", "magnitude", "`SCORE` by which they are chosen: magnitude or wanda")
@@ -120,7 +123,7 @@ func (f *convertFlags) options(cmd *cobra.Command) (o convert.Options, err error
 	if !ok {
 		return o, usagef("--type is sdr4, sdr8, sdrw4 or sdrw8, not %q", f.typ)
 	}
-	o = convert.Options{Kind: t.kind, Output: t.output, Embedding: t.embedding, Bits: f.bits, Dirs: f.dirs, GateFirst: f.gateFirst}
+	o = convert.Options{Kind: t.kind, Output: t.output, Embedding: t.embedding, Bits: f.bits, Dirs: f.dirs, GateFirst: f.gateFirst, HotFirst: f.hotFirst}
 	if f.bits > 0 { // begin with the smallest
 		o.Output, o.Embedding = t.kind, format.Q4_0
 	}

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -9,7 +10,8 @@ import (
 	"github.com/cortexsdr/cortex/loader"
 )
 
-// Calibration holds the second moments of the inputs of a model's products, over a calibration text. It must be closed.
+// Calibration holds the second moments of the inputs of a model's products, over a calibration text, and how often their channels
+// are active. It must be closed.
 type Calibration struct {
 	Tokens  int // of the text, so far
 	Window  int // see quant.Moments
@@ -17,6 +19,8 @@ type Calibration struct {
 	buf     *loader.Buffer
 	size    int64
 	moments map[string]*quant.Moments // by each of the product's matrices
+	active  map[string]*activity      // likewise
+	workers []counter
 }
 
 // windows are the sizes of windows that are considered, the best first.
@@ -29,7 +33,8 @@ func NewCalibration(src Source, o Options) (*Calibration, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Calibration{threads: max(1, o.Threads), moments: map[string]*quant.Moments{}}
+	threads := max(1, o.Threads)
+	c := &Calibration{threads: threads, moments: map[string]*quant.Moments{}, active: map[string]*activity{}, workers: make([]counter, threads)}
 	for _, c.Window = range windows {
 		most := int64(0) // what the product that needs most takes besides
 		c.size = 0
@@ -39,7 +44,7 @@ func NewCalibration(src Source, o Options) (*Calibration, error) {
 			}
 			n := int(s.W[0].Shape[0])
 			moments := loader.SizeOf[float32](quant.MomentValues(n, c.Window))
-			c.size += moments
+			c.size += moments + activityBytes(n)
 			window := min(c.Window, n)
 			most = max(most, moments+loader.SizeOf[float64](window*window)+o.workMemory(n))
 		}
@@ -61,8 +66,12 @@ func NewCalibration(src Source, o Options) (*Calibration, error) {
 		}
 		n := int(s.W[0].Shape[0])
 		m := quant.NewMoments(n, c.Window, loader.Take[float32](c.buf, quant.MomentValues(n, c.Window)))
+		a, err := newActivity(src, s.Matrices(), n, c.buf)
+		if err != nil {
+			return nil, errors.Join(err, c.buf.Close())
+		}
 		for _, name := range s.Matrices() {
-			c.moments[name] = m
+			c.moments[name], c.active[name] = m, a
 		}
 	}
 	return c, nil
@@ -75,13 +84,14 @@ func isProduct(s plan.Step) bool { return s.Op == plan.MatMul || s.Op == plan.Ma
 func (c *Calibration) Add(matrices []string, x []float32) {
 	if m := c.moments[matrices[0]]; m != nil {
 		parallel(c.threads, func(i int) { m.Add(x, i, c.threads) })
+		c.active[matrices[0]].add(x, c.workers)
 		c.Tokens = max(c.Tokens, m.Tokens)
 	}
 }
 
 // Close frees the memory.
 func (c *Calibration) Close() error {
-	c.moments = nil
+	c.moments, c.active = nil, nil
 	return c.buf.Close()
 }
 
@@ -95,6 +105,15 @@ func (c *Calibration) of(matrix string, n int) *quant.Moments {
 		return nil
 	}
 	return m
+}
+
+// order returns the channels of a product, those first that are active most often, or nil if that is not known.
+func (c *Calibration) order(matrix string, n int) []uint16 {
+	m := c.of(matrix, n)
+	if m == nil {
+		return nil
+	}
+	return c.active[matrix].order(m)
 }
 
 // Bytes returns how much memory the calibration takes.

@@ -38,6 +38,8 @@ type Options struct {
 
 	// Calibration, if not nil, makes quantization minimize the errors of the products instead of those of the weights.
 	Calibration *Calibration
+	// HotFirst has the channels of a product lie in the order of how often they are active over the calibration text, if there is one.
+	HotFirst bool
 
 	Shards     int // as in cortex.Options, as are the two below
 	ShardBytes int64
@@ -331,7 +333,7 @@ func (c *conversion) job() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %q\n", version, c.o.Job)
 	if c.o.Calibration != nil {
-		fmt.Fprintf(h, "calibrated with %d tokens, windows of %d\n", c.o.Calibration.Tokens, c.o.Calibration.Window)
+		fmt.Fprintf(h, "calibrated with %d tokens, windows of %d, hot first %t\n", c.o.Calibration.Tokens, c.o.Calibration.Window, c.o.HotFirst)
 	}
 	if c.o.Kind.Sparse() || c.o.Output.Sparse() {
 		fmt.Fprintf(h, "pruned by %v, %t\n", c.o.Prune, c.o.Wanda)

@@ -179,7 +179,7 @@ func TestConvertIsDeterministic(t *testing.T) {
 	for _, calibration := range []*Calibration{nil, c} {
 		var want []byte
 		for _, o := range []Options{{Threads: 1, Memory: 1 << 30}, {Threads: 3, Memory: 1 << 30}, {Threads: 2, Memory: 1}} {
-			o.Kind, o.Output, o.Embedding, o.Calibration = quant.SDR4, quant.SDR4, format.Q5_0, calibration
+			o.Kind, o.Output, o.Embedding, o.Calibration, o.HotFirst = quant.SDR4, quant.SDR4, format.Q5_0, calibration, true
 			path, _ := run(t, src, o)
 			got, err := os.ReadFile(path)
 			require.NoError(t, err)

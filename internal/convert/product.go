@@ -35,6 +35,10 @@ func (c *conversion) writeProduct(e *entry) error {
 	if e.kind.Dense() == quant.SDR4 {
 		p.Table = q.table
 	}
+	if c.o.HotFirst {
+		p.Order = c.o.Calibration.order(e.matrices[0].Name, p.Channels)
+		q.placeBy(p.Order)
+	}
 	w, err := c.w.AddProduct(p)
 	if err != nil {
 		return err
@@ -80,6 +84,9 @@ func (c *conversion) writeChannels(q *quantizer, w *container.ProductWriter, blo
 	share := q.e.weights() * int64(to-from) / int64(q.e.channels()) / int64(q.groups)
 	err = q.each(func(w *quantizerWork, group int) {
 		put := func(channel int, values *[quant.GroupBytes]byte, scale uint16) {
+			if q.place != nil {
+				channel = int(q.place[channel])
+			}
 			if channel < from || channel >= to {
 				return
 			}
@@ -165,6 +172,7 @@ type quantizer struct {
 	groups   int
 	table    quant.Table
 	feedback *quant.Feedback
+	place    []uint16  // where each channel goes that there is feedback for; nil if they stay where they are
 	norms    []float32 // of the input's channels, by which weights are pruned; nil if they do not count
 	buf      *loader.Buffer
 	workers  []quantizerWork
@@ -239,6 +247,17 @@ func newFeedback(m *quant.Moments, memory []float32) (_ *quant.Feedback, err err
 	defer func() { err = errors.Join(err, scratch.Close()) }()
 	scratch.HugePages()
 	return quant.NewFeedback(m, memory, loader.Take[float64](scratch, m.Scratch()))
+}
+
+// placeBy has channels lie in an order, which may be nil.
+func (q *quantizer) placeBy(order []uint16) {
+	if order == nil {
+		return
+	}
+	q.place = make([]uint16, len(order))
+	for at, channel := range order {
+		q.place[channel] = uint16(at)
+	}
 }
 
 func (q *quantizer) close() error { return q.buf.Close() }
