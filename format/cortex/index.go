@@ -1,6 +1,7 @@
 package cortex
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -24,7 +25,7 @@ const (
 	minMatrix     = 8 + 1 + 8 // and a matrix: its name and its outputs
 	pieceEntry    = 4 + 4 + 8 + 8
 	minShard      = 8 + 1 + 8 + 8
-	minThresholds = 8
+	minThresholds = 3 * 4
 	thresholdSize = 3 * 4
 
 	// rowsPiece is what a piece of a tensor kept in rows takes, but for the last.
@@ -431,20 +432,28 @@ func encodeThresholds(entries []int, products []*Product) []byte {
 	for i, p := range products {
 		b = le.AppendUint32(b, uint32(entries[i]))
 		b = le.AppendUint32(b, uint32(len(p.Thresholds)))
+		measured := 0
+		if len(p.Thresholds) > 0 {
+			measured = len(p.Thresholds[0].Active)
+		}
+		b = le.AppendUint32(b, uint32(measured))
 		for _, t := range p.Thresholds {
-			b = appendFloats(b, t.Sparsity, t.Keep, t.Value)
+			b = append(appendFloats(b, t.Sparsity, t.Keep, t.Value), t.Active...)
 		}
 	}
 	return b
 }
 
-// checkThresholds returns what is wrong with the thresholds of a product.
-func checkThresholds(list []Threshold) (detail string) {
+// checkThresholds returns what is wrong with thresholds for the product.
+func (p *Product) checkThresholds(list []Threshold) (detail string) {
 	last := float32(-1)
 	for i, t := range list {
 		share := func(x float32) bool { return x >= 0 && x <= 1 }
 		if !share(t.Sparsity) || !share(t.Keep) || !(t.Value >= 0 && t.Value <= math.MaxFloat32) || t.Sparsity <= last {
 			return fmt.Sprintf("threshold %d of %d is out of order or range: %+v", i, len(list), t)
+		}
+		if n := len(t.Active); n != len(list[0].Active) || n > 0 && n != p.blocks() {
+			return fmt.Sprintf("threshold %d of %d has shares of %d blocks, there are %d", i, len(list), n, p.blocks())
 		}
 		last = t.Sparsity
 	}
@@ -467,7 +476,12 @@ func parseThresholds(r *scan.Reader, products []*Product) error {
 		if err != nil {
 			return err
 		}
-		b, err := r.Bytes(uint64(count)*thresholdSize, "thresholds")
+		blocks, err := number(r, "number of blocks with shares", r.Remaining())
+		if err != nil {
+			return err
+		}
+		each := thresholdSize + blocks
+		b, err := r.Bytes(uint64(count)*uint64(each), "thresholds")
 		if err != nil {
 			return err
 		}
@@ -480,11 +494,14 @@ func parseThresholds(r *scan.Reader, products []*Product) error {
 		}
 		p.Thresholds = make([]Threshold, count)
 		for i := range p.Thresholds {
-			v := make([]float32, 3)
-			_ = format.Dequantize(v, b[i*thresholdSize:][:thresholdSize], format.F32)
+			v, t := make([]float32, 3), b[i*each:][:each]
+			_ = format.Dequantize(v, t[:thresholdSize], format.F32)
 			p.Thresholds[i] = Threshold{Sparsity: v[0], Keep: v[1], Value: v[2]}
+			if blocks > 0 {
+				p.Thresholds[i].Active = bytes.Clone(t[thresholdSize:])
+			}
 		}
-		if detail := checkThresholds(p.Thresholds); detail != "" {
+		if detail := p.checkThresholds(p.Thresholds); detail != "" {
 			return r.Malformed(at, "%s", detail)
 		}
 	}

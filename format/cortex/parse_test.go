@@ -136,7 +136,7 @@ func tiny() image {
 			{"SHRD", list(cat(text("m.cortex"), text(""), u64s(0)))}, // see sized
 			{"INDX", list(vector("a", 3, 65536), vector("b", 16384+1, 2*65536), entry(77, text("of the future")), sdr8("c", 2, 65536+64))},
 			{"SIDE", f32s(1, 2, 3, 4)},
-			{"THRS", list(cat(u32s(3, 2), f32s(0, 1, 0, 0.5, 0.25, 7)))},
+			{"THRS", list(cat(u32s(3, 2, 1), f32s(0, 1, 0), []byte{255}, f32s(0.5, 0.25, 7), []byte{64}))},
 			{"ODD!", []byte("of the future")},
 			{"ORDR", list(cat(u32s(3), u16s(1, 0)))},
 		},
@@ -191,7 +191,7 @@ func TestParse(t *testing.T) {
 	require.Equal(t, []float32{3, 4}, f.Products[0].DMax)
 	require.Equal(t, []uint16{1, 0}, f.Products[0].Order)
 	require.Equal(t, []float32{2, 1}, f.Products[0].ByValue(f.Products[0].Norm))
-	require.Equal(t, []cortex.Threshold{{Sparsity: 0, Keep: 1, Value: 0}, {Sparsity: 0.5, Keep: 0.25, Value: 7}}, f.Products[0].Thresholds)
+	require.Equal(t, []cortex.Threshold{{Sparsity: 0, Keep: 1, Value: 0, Active: []byte{255}}, {Sparsity: 0.5, Keep: 0.25, Value: 7, Active: []byte{64}}}, f.Products[0].Thresholds)
 	require.Equal(t, "c", f.Products[0].Name())
 	require.Equal(t, []int64{2, 64}, f.Products[0].Shape(0))
 	require.Equal(t, "00000000-0000-0000-0000-000000000000", f.UUID.String())
@@ -319,14 +319,17 @@ var refused = []struct {
 	{"orders: value", tiny().with("ORDR", list(cat(u32s(3), u16s(0, 2)))), format.ErrFormat, "c: channel 1 is multiplied with value 2 of 2"},
 	{"orders: value twice", tiny().with("ORDR", list(cat(u32s(3), u16s(1, 1)))), format.ErrFormat, "c: channel 1 is multiplied with value 1, as one before"},
 	{"orders: tail", tiny().with("ORDR", append(list(), 0)), format.ErrFormat, "1 bytes after the last of 0 products"},
-	{"thresholds: entry", tiny().with("THRS", list(u32s(4, 0))), format.ErrFormat, "number of an entry is 4, want at most 3"},
-	{"thresholds: no product", tiny().with("THRS", list(u32s(0, 0))), format.ErrFormat, "entry 0, which is no product"},
-	{"thresholds: of an unknown entry", tiny().with("THRS", list(u32s(2, 0))), format.ErrFormat, "entry 2, which is no product"},
-	{"thresholds: twice", tiny().with("THRS", list(u32s(3, 0), u32s(3, 0))), format.ErrFormat, "are there twice"},
-	{"thresholds: count", tiny().with("THRS", list(u32s(3, 1<<30))), format.ErrFormat, "number of thresholds is 1073741824"},
-	{"thresholds: order", tiny().with("THRS", list(cat(u32s(3, 2), f32s(0.5, 0, 0, 0.5, 0, 0)))), format.ErrFormat, "threshold 1 of 2"},
-	{"thresholds: range", tiny().with("THRS", list(cat(u32s(3, 1), f32s(2, 0, 0)))), format.ErrFormat, "threshold 0 of 1"},
-	{"thresholds: NaN", tiny().with("THRS", list(cat(u32s(3, 1), f32s(0, 0, float32(math.NaN()))))), format.ErrFormat, "threshold 0 of 1"},
+	{"thresholds: entry", tiny().with("THRS", list(u32s(4, 0, 0))), format.ErrFormat, "number of an entry is 4, want at most 3"},
+	{"thresholds: no product", tiny().with("THRS", list(u32s(0, 0, 0))), format.ErrFormat, "entry 0, which is no product"},
+	{"thresholds: of an unknown entry", tiny().with("THRS", list(u32s(2, 0, 0))), format.ErrFormat, "entry 2, which is no product"},
+	{"thresholds: twice", tiny().with("THRS", list(u32s(3, 0, 0), u32s(3, 0, 0))), format.ErrFormat, "are there twice"},
+	{"thresholds: count", tiny().with("THRS", list(u32s(3, 1<<30, 0))), format.ErrFormat, "number of thresholds is 1073741824"},
+	{"thresholds: order", tiny().with("THRS", list(cat(u32s(3, 2, 0), f32s(0.5, 0, 0, 0.5, 0, 0)))), format.ErrFormat, "threshold 1 of 2"},
+	{"thresholds: range", tiny().with("THRS", list(cat(u32s(3, 1, 0), f32s(2, 0, 0)))), format.ErrFormat, "threshold 0 of 1"},
+	{"thresholds: NaN", tiny().with("THRS", list(cat(u32s(3, 1, 0), f32s(0, 0, float32(math.NaN()))))), format.ErrFormat, "threshold 0 of 1"},
+	{"thresholds: shares", tiny().with("THRS", list(u32s(3, 0, 1<<30))), format.ErrFormat, "number of blocks with shares is 1073741824"},
+	{"thresholds: shares are cut", tiny().with("THRS", list(cat(u32s(3, 1, 1), f32s(0, 1, 0)))), format.ErrFormat, "thresholds needs 13 bytes, 12 remain"},
+	{"thresholds: shares of other blocks", tiny().with("THRS", list(cat(u32s(3, 1, 2), f32s(0, 1, 0), []byte{1, 2}))), format.ErrFormat, "threshold 0 of 1 has shares of 2 blocks, there are 1"},
 	{"thresholds: tail", tiny().with("THRS", append(list(), 0)), format.ErrFormat, "1 bytes after the last of 0 products"},
 }
 

@@ -55,6 +55,7 @@ type Threshold struct {
 	Sparsity float32 // of the whole run: the share of weight bytes that are not read, 0 to 1
 	Keep     float32 // the share of this product's channels that are active, 0 to 1
 	Value    float32 // channels of |x|*Norm below are not active
+	Active   []byte  // of each block: the share of its channels that are active, in 255ths; nil if that was not measured
 }
 
 // Name returns the names of the matrices, joined with "+".

@@ -41,6 +41,7 @@ type specProduct struct {
 	scales                [][]float32 // channel, group
 	values                [][]int     // channel, output of all groups
 	thresholds            [][3]float32
+	active                [][]byte // of each threshold and block
 	order                 []int // of each channel: the value of the input
 }
 
@@ -219,8 +220,10 @@ func specRead(t *testing.T, files [][]byte) *specModel {
 		c := specCursor{b}
 		for range c.u64() {
 			p := byEntry[c.u32()]
-			for range c.u32() {
+			thresholds, blocks := c.u32(), c.u32()
+			for range thresholds {
 				p.thresholds = append(p.thresholds, [3]float32{c.f32(), c.f32(), c.f32()})
+				p.active = append(p.active, c.take(blocks))
 			}
 		}
 		require.Empty(t, c.b)
@@ -314,7 +317,8 @@ func (p *specProduct) multiply(vector []float32, active []bool) []float32 {
 // The document describes what the package writes.
 func TestSpecification(t *testing.T) {
 	items := small()
-	items[3].product.Thresholds = []cortex.Threshold{{Sparsity: 0.25, Keep: 0.5, Value: 0.125}, {Sparsity: 0.5, Keep: 0.25, Value: 2}}
+	items[3].product.Thresholds = []cortex.Threshold{{Sparsity: 0.25, Keep: 0.5, Value: 0.125, Active: []byte{255, 100, 0}}, {Sparsity: 0.5, Keep: 0.25, Value: 2, Active: []byte{5, 6, 7}}}
+	items[5].product.Thresholds = []cortex.Threshold{{Sparsity: 0.25, Keep: 0.5, Value: 0.125}}
 	for _, o := range []cortex.Options{{}, {Shards: 3}} {
 		paths := write(t, filepath.Join(t.TempDir(), "m.cortex"), o, items)
 		m := specRead(t, contents(t, paths))
@@ -345,6 +349,7 @@ func TestSpecification(t *testing.T) {
 			for i, th := range it.product.Thresholds {
 				require.Equal(t, [3]float32{th.Sparsity, th.Keep, th.Value}, p.thresholds[i])
 				require.Equal(t, th, got.Thresholds[i])
+				require.Equal(t, th.Active, append([]byte(nil), p.active[i]...))
 			}
 			weight := func(j, o int) float64 {
 				return float64(p.scales[j][o/p.group()]) * float64(p.values[j][o])

@@ -121,7 +121,7 @@ func (f *File) updated(set []gguf.KV, thresholds map[string][]Threshold) (*secti
 		if !ok {
 			return nil, &format.Error{File: f.parts[0].name, Tensor: p.Name(), Detail: "no thresholds are given", Err: format.ErrMissing}
 		}
-		if detail := checkThresholds(list); detail != "" {
+		if detail := p.checkThresholds(list); detail != "" {
 			return nil, &format.Error{File: f.parts[0].name, Tensor: p.Name(), Detail: detail, Err: format.ErrFormat}
 		}
 		p.Thresholds = list

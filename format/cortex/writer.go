@@ -189,7 +189,7 @@ func (w *Writer) SetThresholds(matrix string, list []Threshold) error {
 	if p == nil {
 		return &format.Error{Tensor: matrix, Detail: "is in no product", Err: format.ErrMissing}
 	}
-	if detail := checkThresholds(list); detail != "" {
+	if detail := p.checkThresholds(list); detail != "" {
 		return &format.Error{Tensor: matrix, Detail: detail, Err: format.ErrFormat}
 	}
 	p.Thresholds = list
@@ -290,7 +290,7 @@ func (w *Writer) AddProduct(p Product) (*ProductWriter, error) {
 	}
 	detail, kind := p.check()
 	if kind == nil {
-		if detail = cmp.Or(checkOrder(p.Order, p.Channels), checkThresholds(p.Thresholds)); detail != "" {
+		if detail = cmp.Or(checkOrder(p.Order, p.Channels), p.checkThresholds(p.Thresholds)); detail != "" {
 			kind = format.ErrFormat
 		}
 	}
