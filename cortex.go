@@ -188,7 +188,7 @@ func (m *Model) measure() error {
 	r, err := m.model.Measure()
 	m.plan.Disk = Disk(m.model.Disk())
 	if m.plan.Sparsity > 0 {
-		m.plan.StreamedPerToken, m.plan.diskPerToken = m.model.SparseStreamed(m.plan.Sparsity)
+		m.plan.StreamedPerToken, m.plan.diskPerToken = m.model.SparseStreamed()
 	}
 	m.plan.MemoryBytesPerSecond, m.plan.PromptTokensPerSecond = r.Memory, r.Prompt
 	return err
@@ -478,6 +478,7 @@ func (m *Model) Stats() Stats {
 		BytesStreamed:   m.model.BytesStreamed(),
 		BytesAhead:      m.model.BytesAhead(),
 		DiskTime:        m.model.DiskTime(),
+		DiskRequests:    m.model.DiskRequests(),
 		MemoryUsed:      m.budget.Used(),
 		MemoryPeak:      m.budget.Peak(),
 		MemoryLimit:     m.budget.Limit(),

@@ -102,6 +102,7 @@ type Stats struct {
 	BytesStreamed   int64         // of weights that were read from the file since they have no room, ahead of their use
 	BytesAhead      int64         // of BytesStreamed, what has not been used yet: the ring, which already has the beginning of the next pass
 	DiskTime        time.Duration // with at least one of these reads in flight
+	DiskRequests    int64         // how many reads these were
 	Memory          []MemoryItem  // what MemoryUsed is made of
 	MemoryUsed      int64         // reserved of MemoryLimit now
 	MemoryPeak      int64         // most that was ever reserved

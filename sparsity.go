@@ -1,6 +1,7 @@
 package cortex
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -77,6 +78,7 @@ func (m *Model) setSparsity(o Options) error {
 	}
 	calibrated := len(m.src.Products[0].Thresholds) > 0
 	s := model.Sparsity{Level: level}
+	keep := slices.Repeat([]float32{float32(1 - level)}, len(m.src.Products))
 	switch rule := o.SparsityRule; {
 	case rule == SparsityCalibrated && !calibrated:
 		return fmt.Errorf("%w: SparsityCalibrated needs a calibrated model", ErrOptions)
@@ -85,6 +87,10 @@ func (m *Model) setSparsity(o Options) error {
 	case rule != SparsityNorm && calibrated:
 		s.Selection = model.SelectCalibrated
 		s.Thresholds, s.Keep = m.thresholds(level)
+		keep = s.Keep
+	}
+	for i := range m.src.Products {
+		s.Blocks = append(s.Blocks, activeOf(m.src.Products[i].Thresholds, keep[i]))
 	}
 	m.model.SetSparsity(s)
 	return nil
@@ -112,6 +118,33 @@ func (m *Model) thresholds(level float64) (thresholds, keep []float32) {
 		keep[i] = 1 - keep[i]
 	}
 	return sparsity.Between(levels, table, level), keep
+}
+
+// activeOf returns the share of each block's channels that are active where keep is that of the product's, from what was measured
+// with thresholds that keep more and fewer, in proportion; nil if nothing was measured.
+func activeOf(list []container.Threshold, keep float32) (active []float32) {
+	if len(list) == 0 || list[0].Active == nil {
+		return nil
+	}
+	const all = 255
+	blocks := len(list[0].Active)
+	more, fewer := container.Threshold{Keep: 1, Active: bytes.Repeat([]byte{all}, blocks)}, container.Threshold{Active: make([]byte, blocks)}
+	for _, t := range list { // in which ever fewer channels are active
+		if t.Keep >= keep {
+			more = t
+		} else {
+			fewer = t
+			break
+		}
+	}
+	f := float32(0)
+	if more.Keep > keep {
+		f = (more.Keep - keep) / (more.Keep - fewer.Keep)
+	}
+	for b := range blocks {
+		active = append(active, (float32(more.Active[b])*(1-f)+float32(fewer.Active[b])*f)/all)
+	}
+	return active
 }
 
 // autoSparsity returns the largest level up to which the perplexity grew by no more

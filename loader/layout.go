@@ -78,13 +78,12 @@ type Prompt struct {
 // do not fit in it but in memory.
 //
 // The order is walked over and over, so every pinned block saves as many bytes
-// per walk as would be read of it. Where active, the share of the channels of a product that are, is below 1,
-// that is less of blocks that are read by runs, which are pinned only when all others are.
-// But for those that are to be lent, the
-// pinned ones are spread evenly along the order: the disk would idle, the ring
+// per walk as would be read of it. That is less of blocks that are read by runs, the less the fewer of their channels are
+// active. Those of which most is saved are pinned first.
+// But for those that are to be lent, those of which about as much is saved are spread evenly along the order: the disk would idle, the ring
 // being full, while the kernels pass a long run of pinned blocks, or while it is not known
 // which runs to read.
-func LayOutStream(order []Extent, memory, ring int64, p Prompt, active float64) StreamLayout {
+func LayOutStream(order []Extent, memory, ring int64, p Prompt, active Shares) StreamLayout {
 	total, slot, row := sizes(order)
 	left, slots := memory-row, 0
 	if total > left {
@@ -118,8 +117,11 @@ func LayOutStream(order []Extent, memory, ring int64, p Prompt, active float64) 
 // reading them, with any gap.
 const likelyGap = 40 << 10
 
+// saveGrades is how many grades of blocks there are, by what is saved of each of their bytes.
+const saveGrades = 16
+
 // layOut is LayOutStream with the slots given.
-func layOut(order []Extent, memory int64, slots int, p Prompt, active float64) StreamLayout {
+func layOut(order []Extent, memory int64, slots int, p Prompt, active Shares) StreamLayout {
 	total, slot, row := sizes(order)
 	l := StreamLayout{Pinned: make([]bool, len(order)), RowBytes: row}
 	left := memory - row
@@ -138,10 +140,12 @@ func layOut(order []Extent, memory int64, slots int, p Prompt, active float64) S
 	}
 	for i := len(order) - 1; i >= p.Tail && l.PinnedBytes < p.Lend && pin(i, left); i-- {
 	}
-	for _, byRuns := range []bool{false, true} {
-		free := func(i int) bool {
-			return order[i].Row == 0 && !l.Pinned[i] && order[i].byRuns(active, likelyGap) == byRuns
-		}
+	grade := make([]int, len(order)) // what is saved
+	for i, e := range order {
+		grade[i] = int(saveGrades * e.saves(active.of(i, 1), likelyGap))
+	}
+	for g := saveGrades; g >= 0; g-- {
+		free := func(i int) bool { return order[i].Row == 0 && !l.Pinned[i] && grade[i] == g }
 		var all, passed int64
 		for i, e := range order {
 			if free(i) {

@@ -2,11 +2,13 @@ package loader
 
 import (
 	"cmp"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
 // Runs says where the channels of a block of a product lie in it, each of which can be
@@ -26,18 +28,33 @@ type selection struct {
 	passed   bool    // the ring has begun with the next walk
 }
 
-// Selective says what share of the channels of a product is active about, from the next Acquire
-// on. Below 1, blocks of which reading runs saves enough wait until [Stream.Select] has said which of
+// Shares says, by block, what share of its channels is active about for one vector. Nil says that all are.
+type Shares []float32
+
+// of returns the share of the channels of a block that are active for any of some vectors, as if each
+// chose its own.
+func (s Shares) of(block, vectors int) float64 {
+	if s == nil {
+		return 1
+	}
+	return 1 - math.Pow(1-float64(s[block]), float64(vectors))
+}
+
+// same reports whether two are the same memory.
+func (s Shares) same(o Shares) bool { return unsafe.SliceData(s) == unsafe.SliceData(o) }
+
+// Selective says what shares of the channels of products are active, for each of some vectors, from the next Acquire
+// on; they must not change. Blocks of which reading runs saves enough wait until [Stream.Select] has said which of
 // them. Others are read as a whole, further ahead.
-func (s *Stream) Selective(active float64) {
+func (s *Stream) Selective(vectors int, active Shares) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.active == active {
+	if s.active.same(active) && (s.vectors == vectors || active == nil) {
 		return
 	}
-	s.active = active
+	s.vectors, s.active = vectors, active
 	for i, e := range s.order {
-		s.byRuns[i] = e.byRuns(active, s.disk.Gap)
+		s.byRuns[i] = e.byRuns(active.of(i, vectors), s.disk.Gap)
 	}
 	s.sel.number++
 	s.sel.from, s.sel.to = 0, 0
@@ -52,7 +69,7 @@ func (s *Stream) Selective(active float64) {
 func (s *Stream) Select(from, to int, index []int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.active < 1 {
+	if s.active != nil {
 		s.choose(from, to, index)
 	}
 }
@@ -141,10 +158,21 @@ func (e Extent) byRuns(active float64, gap int64) bool {
 	return cost < worthRuns
 }
 
-// Sparse returns how many bytes are read about for a walk along the order in
-// which this share of the channels is active, where gaps of so many bytes are read through, and how many bytes
+// saves returns about what share of a block's bytes, or of those that the disk would read in that time, need not be read
+// where it is pinned.
+func (e Extent) saves(active float64, gap int64) float64 {
+	if !e.byRuns(active, gap) {
+		return 1
+	}
+	_, cost := e.Runs.cost(active, gap)
+	_, span := e.span()
+	return max(0, 1-(1-cost)*float64(e.Runs.Bytes)*float64(e.Runs.Count)/float64(span))
+}
+
+// Sparse returns how many bytes are read about for a walk along the order with one vector of which
+// these shares of the channels are active, where gaps of so many bytes are read through, and how many bytes
 // the disk would read as a whole in the time that it takes.
-func (l *StreamLayout) Sparse(order []Extent, active float64, gap int64) (bytes, cost int64) {
+func (l *StreamLayout) Sparse(order []Extent, shares Shares, gap int64) (bytes, cost int64) {
 	var less, saved float64
 	for i, e := range order {
 		if e.Row > 0 || l.Pinned[i] {
@@ -152,6 +180,7 @@ func (l *StreamLayout) Sparse(order []Extent, active float64, gap int64) (bytes,
 		}
 		_, span := e.span()
 		bytes += span
+		active := shares.of(i, 1)
 		if e.byRuns(active, gap) {
 			values := float64(e.Runs.Bytes) * float64(e.Runs.Count)
 			read, cost := e.Runs.cost(active, gap)

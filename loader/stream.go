@@ -37,6 +37,7 @@ type Stream struct {
 	place  []int    // by block: its index in cycle, -1 for others
 
 	blockBytes, rowBytes atomic.Int64 // read so far
+	made                 atomic.Int64 // requests of blockBytes
 
 	batch   *batch  // of the ring's reads; nil where goroutines make them
 	disk    Disk    // what Warm has found
@@ -64,8 +65,9 @@ type Stream struct {
 	paused bool          // no read is to begin
 	closed bool
 
-	active   float64 // the share of channels that are
-	byRuns   []bool  // by block: it is read by runs, and waits for the selection of them
+	vectors  int    // in a walk
+	active   Shares // of channels, for each of them
+	byRuns   []bool // by block: it is read by runs, and waits for the selection of them
 	sel      selection
 	requests []request // memory for rest
 
@@ -97,7 +99,7 @@ func NewStream(src *Source, order []Extent, layout StreamLayout) (*Stream, error
 		return nil, err
 	}
 	s := &Stream{src: src, order: order, layout: layout, pins: make([][]byte, len(order)), place: make([]int, len(order)),
-		active: 1, byRuns: make([]bool, len(order))}
+		byRuns: make([]bool, len(order))}
 	s.room.L, s.ready.L, s.check.L = &s.mu, &s.mu, &s.mu
 	for _, p := range src.parts {
 		s.files = append(s.files, newDirectFile(p.file))
@@ -253,6 +255,7 @@ func (s *Stream) take() (*slot, request) {
 // finish is told how a request ended.
 func (s *Stream) finish(slot *slot, r request, err error) {
 	s.blockBytes.Add(r.size)
+	s.made.Add(1)
 	if s.busy--; s.busy == 0 {
 		s.worked += time.Since(s.since)
 	}
@@ -484,6 +487,9 @@ func (s *Stream) Peek(i int) []byte {
 	}
 	return nil
 }
+
+// Requests returns how many requests the ring has made.
+func (s *Stream) Requests() int64 { return s.made.Load() }
 
 // DiskTime returns for how long the ring has been reading: the time with at least
 // one request in flight.

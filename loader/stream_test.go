@@ -33,7 +33,7 @@ func order(s *Source, size int64) []Extent {
 
 // newStream returns a stream in memory bytes more than the least, not warm yet.
 func newStream(t require.TestingT, src *Source, blocks []Extent, more, ring int64) *Stream {
-	s, err := NewStream(src, blocks, LayOutStream(blocks, LeastStream(blocks)+more, ring, Prompt{}, 1))
+	s, err := NewStream(src, blocks, LayOutStream(blocks, LeastStream(blocks)+more, ring, Prompt{}, nil))
 	require.NoError(t, err)
 	return s
 }
@@ -145,7 +145,10 @@ func TestLayOutStream(t *testing.T) {
 			p.Runs = append(p.Runs, [2]int{from, to})
 			from = to
 		}
-		active := rapid.Float64Range(0.01, 1).Draw(t, "active")
+		active := Shares(rapid.SliceOfN(rapid.Float32Range(0.01, 1), len(blocks), len(blocks)).Draw(t, "active"))
+		if rapid.Bool().Draw(t, "all") {
+			active = nil
+		}
 		l := LayOutStream(blocks, memory, rapid.Int64Range(0, at+1).Draw(t, "ring"), p, active)
 		require.LessOrEqual(t, l.Bytes(), memory)
 		var pinned, streamed int64
@@ -189,7 +192,7 @@ func TestPinnedBlocksAreSpread(t *testing.T) {
 	for i := range int64(100) {
 		blocks = append(blocks, Extent{Offset: i * 8192, Size: 8192})
 	}
-	l := LayOutStream(blocks, 50*8192+4*8192, 4*8192, Prompt{}, 1)
+	l := LayOutStream(blocks, 50*8192+4*8192, 4*8192, Prompt{}, nil)
 	require.Equal(t, 4, l.Slots)
 	run := 0
 	for _, p := range l.Pinned {
@@ -212,8 +215,8 @@ func TestShortRunsArePinnedFirst(t *testing.T) {
 		blocks = append(blocks, e)
 	}
 	memory := int64(30*81920 + 4*81920)
-	pinned := func(active float64) (n [2]int) {
-		for i, p := range LayOutStream(blocks, memory, 4*81920, Prompt{}, active).Pinned {
+	pinned := func(active float32) (n [2]int) {
+		for i, p := range LayOutStream(blocks, memory, 4*81920, Prompt{}, slices.Repeat(Shares{active}, 40)).Pinned {
 			if p {
 				n[i%2]++
 			}
@@ -223,6 +226,27 @@ func TestShortRunsArePinnedFirst(t *testing.T) {
 	require.Equal(t, 30, pinned(1)[0]+pinned(1)[1])
 	require.Positive(t, pinned(1)[1]-10)
 	require.Equal(t, [2]int{20, 10}, pinned(0.2))
+}
+
+// Of blocks that are read by runs, those are pinned first whose channels are active most often, as they save most.
+func TestHotBlocksArePinnedFirst(t *testing.T) {
+	var blocks []Extent
+	var active Shares
+	for i := range int64(40) {
+		blocks = append(blocks, Extent{Offset: i * 81920, Size: 81920, Runs: Runs{Bytes: 81920 / 4, Count: 4}})
+		active = append(active, 0.1+0.2*float32(i%4))
+	}
+	l := LayOutStream(blocks, 25*81920+4*81920, 4*81920, Prompt{}, active)
+	var n [4]int
+	for i, p := range l.Pinned {
+		if p {
+			n[i%4]++
+		}
+	}
+	require.Equal(t, [4]int{0, 5, 10, 10}, n)
+	read, _ := l.Sparse(blocks, active, 0)
+	evenly, _ := (&StreamLayout{Pinned: slices.Repeat([]bool{true, true, true, false, false, true, false, true}, 5)}).Sparse(blocks, active, 0)
+	require.Less(t, read, evenly*3/4)
 }
 
 // failing is a file whose reads end as they are told to.
@@ -404,7 +428,7 @@ func TestLend(t *testing.T) {
 	blocks := order(src, 8192)
 	tail := len(blocks) - 6
 	p := Prompt{Tail: tail, Lend: 20_000}
-	s, err := NewStream(src, blocks, LayOutStream(blocks, LeastStream(blocks)+60_000, 0, p, 1))
+	s, err := NewStream(src, blocks, LayOutStream(blocks, LeastStream(blocks)+60_000, 0, p, nil))
 	require.NoError(t, err)
 	defer s.Close()
 	f := &failing{ReaderAt: s.files[0].ReaderAt}
@@ -455,7 +479,7 @@ func TestAcquireWithoutSelection(t *testing.T) {
 	defer s.Close()
 	require.NoError(t, s.Warm(nil))
 	s.mu.Lock()
-	s.active, s.byRuns[0] = 0.1, true // as Selective finds where reading runs pays
+	s.active, s.byRuns[0] = Shares{0.1}, true // as Selective finds where reading runs pays
 	s.mu.Unlock()
 	for range 3 { // the ring may hold whole blocks still
 		s.Select(0, 1, []int32{3})

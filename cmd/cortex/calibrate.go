@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -227,7 +228,76 @@ func (f *calibration) measure(cmd *cobra.Command, scr *screen, text string) (map
 			thresholds[name] = append(thresholds[name], container.Threshold{Sparsity: float32(level), Keep: float32(1 - hists[i].Below(v)), Value: v})
 		}
 	}
-	return thresholds, levels, nil
+	scr.Status("calibration: which blocks are active")
+	return thresholds, levels, countActive(cmd.Context(), m, ids[:min(len(ids), activeTokens)], size, products, thresholds)
+}
+
+// activeTokens is the most tokens that countActive is given: of the hundreds of channels of a block, they tell the share to a fraction of a percent.
+const activeTokens = 8192
+
+// countActive runs tokens through the model, size at a time, and adds to the thresholds of the products how many of the channels of
+// each block are active with them.
+func countActive(ctx context.Context, m *cortex.Model, ids []int32, size int, products []container.Product, thresholds map[string][]container.Threshold) error {
+	type active struct {
+		*container.Product
+		vectors int
+		counts  [][]int // by block: scores, by how many thresholds they reach
+	}
+	all := map[string]*active{}
+	for i := range products {
+		p := &products[i]
+		a := &active{Product: p}
+		for range p.Pieces {
+			a.counts = append(a.counts, make([]int, len(thresholds[p.Matrices[0].Name])+1))
+		}
+		all[p.Matrices[0].Name] = a
+	}
+	err := observe(ctx, m, ids, size, func(tensors []string, x []float32) {
+		a, ok := all[tensors[0]]
+		if !ok {
+			return // a product that is kept in rows
+		}
+		list := thresholds[tensors[0]]
+		a.vectors += len(x) / a.Channels
+		var blocks sync.WaitGroup
+		for b, piece := range a.Pieces {
+			blocks.Go(func() {
+				for x := x; len(x) > 0; x = x[a.Channels:] {
+					for j := piece.First; j < piece.First+piece.Channels; j++ {
+						v := j
+						if a.Order != nil {
+							v = int(a.Order[j])
+						}
+						score, reached := float32(math.Abs(float64(x[v])))*a.Norm[j], 0
+						for _, t := range list {
+							if score < t.Value {
+								break
+							}
+							reached++
+						}
+						a.counts[b][reached]++
+					}
+				}
+			})
+		}
+		blocks.Wait()
+	}, func(int) {})
+	for name, a := range all {
+		if a.vectors == 0 {
+			continue
+		}
+		for k := range thresholds[name] {
+			t := &thresholds[name][k]
+			for b, counts := range a.counts {
+				n := 0
+				for _, c := range counts[k+1:] {
+					n += c
+				}
+				t.Active = append(t.Active, byte(math.Round(255*float64(n)/float64(a.vectors*a.Pieces[b].Channels))))
+			}
+		}
+	}
+	return err
 }
 
 // observe runs tokens through the model, size at a time and each time after the token that begins a text, hands the inputs

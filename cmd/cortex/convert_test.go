@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cortexsdr/cortex"
+	container "github.com/cortexsdr/cortex/format/cortex"
+	"github.com/cortexsdr/cortex/format/gguf"
 )
 
 // generates checks that a model can be run.
@@ -129,6 +131,19 @@ func TestConvertCalibrates(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, string(want) == string(got))
 	require.NoFileExists(t, one+".journal")
+	f, err := container.Parse(gguf.Part{Name: one, Data: got})
+	require.NoError(t, err)
+	for _, p := range f.Products {
+		require.NotNil(t, p.Order)
+		for _, th := range p.Thresholds {
+			require.Len(t, th.Active, len(p.Pieces))
+			active := 0.0
+			for b, piece := range p.Pieces {
+				active += float64(th.Active[b]) / 255 * float64(piece.Channels) / float64(p.Channels)
+			}
+			require.InDelta(t, th.Keep, active, 0.005)
+		}
+	}
 	require.NotZero(t, cortexIn(t.Context(), string(story), args...).status, "it is finished and not overwritten")
 }
 

@@ -103,6 +103,7 @@ type statsJSON struct {
 	AcceptedTokens  int64   `json:"accepted_tokens"`
 	BytesRead       int64   `json:"bytes_read"`
 	BytesStreamed   int64   `json:"bytes_streamed"`
+	DiskRequests    int64   `json:"disk_requests"`
 	BytesAhead      int64   `json:"bytes_ahead"`           // of these, for tokens that were not generated
 	DiskRate        float64 `json:"disk_bytes_per_second"` // of what was streamed, while it was
 	MemoryUsed      int64   `json:"memory_used"`
@@ -115,7 +116,7 @@ func newStatsJSON(st cortex.Stats) statsJSON {
 		PromptTokens: st.PromptTokens, PromptSeconds: st.PromptTime.Seconds(), PromptRate: st.PromptRate(),
 		GeneratedTokens: st.GeneratedTokens, GenerateSeconds: st.GenerateTime.Seconds(), GenerateRate: st.GenerateRate(),
 		GeneratePasses: st.GeneratePasses, DraftedTokens: st.DraftedTokens, AcceptedTokens: st.AcceptedTokens,
-		BytesRead: st.BytesRead, BytesStreamed: st.BytesStreamed, BytesAhead: st.BytesAhead, DiskRate: st.DiskRate(),
+		BytesRead: st.BytesRead, BytesStreamed: st.BytesStreamed, DiskRequests: st.DiskRequests, BytesAhead: st.BytesAhead, DiskRate: st.DiskRate(),
 		MemoryUsed: st.MemoryUsed, MemoryPeak: st.MemoryPeak, MemoryLimit: st.MemoryLimit,
 	}
 }

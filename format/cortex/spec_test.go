@@ -42,7 +42,7 @@ type specProduct struct {
 	values                [][]int     // channel, output of all groups
 	thresholds            [][3]float32
 	active                [][]byte // of each threshold and block
-	order                 []int // of each channel: the value of the input
+	order                 []int    // of each channel: the value of the input
 }
 
 func (p *specProduct) group() int { return map[int]int{1: 128, 2: 64, 3: 128, 4: 64}[p.typ] }

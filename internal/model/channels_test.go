@@ -403,7 +403,7 @@ func TestSparseStreamReadsRuns(t *testing.T) {
 	for _, level := range []float64{0.25, 0.5, 0.75, 0.95} {
 		bytes := perToken(level)
 		require.Less(t, bytes, last, "sparsity %v", level)
-		about, cost := m.layout.Sparse(m.order, 1-level, 1)
+		about, cost := m.layout.Sparse(m.order, m.exec.active, 1)
 		require.InEpsilon(t, about, bytes, 0.25, "sparsity %v", level)
 		require.GreaterOrEqual(t, cost, about)
 		last = bytes

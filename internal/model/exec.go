@@ -49,6 +49,7 @@ type exec struct {
 	looked                                                 error                  // why a row could not be looked up
 	ahead                                                  atomic.Pointer[ahead]  // what idle workers fetch
 	sparsity                                               Sparsity
+	active                                                 loader.Shares // of the plan's blocks, with it
 
 	// The pass, and the step of it that is being run.
 	ctx     context.Context

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/cortexsdr/cortex/cache"
+	"github.com/cortexsdr/cortex/loader"
 )
 
 // ErrContextFull says that a sequence has no room for more tokens.
@@ -144,11 +144,11 @@ func (e *exec) begin(ctx context.Context, kv *KV, p *Pass, from, to, pos int) {
 	e.observe = p.Observe
 	e.sparse = p.Sparse && e.sparsity.Level > 0
 	if e.m.stream != nil {
-		active := 1.0
+		var active loader.Shares
 		if e.sparse {
-			active -= math.Pow(e.sparsity.Level, float64(e.n)) // for any of the tokens
+			active = e.active
 		}
-		e.m.stream.Selective(active)
+		e.m.stream.Selective(e.n, active)
 	}
 	e.many = tilingFor(len(p.IDs)) // of the whole pass, so that batches do not change the result
 }

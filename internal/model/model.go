@@ -181,7 +181,7 @@ func (m *Model) markRuns() {
 // a ring of about ring bytes through which the others are streamed. It has prompts
 // of up to context tokens in mind, and the sparsity that has been set.
 func (m *Model) Stream(memory, ring int64, context int) loader.StreamLayout {
-	m.layout = loader.LayOutStream(m.order, memory, ring, m.prompt(context), 1-m.exec.sparsity.Level)
+	m.layout = loader.LayOutStream(m.order, memory, ring, m.prompt(context), m.exec.active)
 	return m.layout
 }
 
@@ -203,7 +203,7 @@ func (m *Model) prompt(context int) loader.Prompt {
 func (m *Model) MemoryToStream(bytes, ring int64, context int) int64 {
 	low, p := m.Layout.Weights, m.prompt(context)
 	return low + int64(sort.Search(int(max(0, m.Layout.Mapped+ring)), func(more int) bool {
-		return loader.LayOutStream(m.order, low+int64(more), ring, p, 1).PassBytes <= bytes
+		return loader.LayOutStream(m.order, low+int64(more), ring, p, nil).PassBytes <= bytes
 	}))
 }
 
@@ -217,10 +217,10 @@ func (m *Model) StreamedPerPass(n int) int64 {
 	return m.layout.PassBytes + int64(n)*m.layout.RowBytes
 }
 
-// SparseStreamed returns how many bytes are about read from the file for a token that leaves out this share of
-// the channels, of a model that has been started, and how many bytes of whole blocks the disk would read in that time.
-func (m *Model) SparseStreamed(sparsity float64) (bytes, cost int64) {
-	bytes, cost = m.layout.Sparse(m.order, 1-sparsity, m.stream.Disk().Gap)
+// SparseStreamed returns how many bytes are about read from the file for a token with the sparsity that has been
+// set, of a model that has been started, and how many bytes of whole blocks the disk would read in that time.
+func (m *Model) SparseStreamed() (bytes, cost int64) {
+	bytes, cost = m.layout.Sparse(m.order, m.exec.active, m.stream.Disk().Gap)
 	return bytes + m.layout.RowBytes, cost + m.layout.RowBytes
 }
 
@@ -251,6 +251,14 @@ func (m *Model) DiskTime() time.Duration {
 		return 0
 	}
 	return m.stream.DiskTime()
+}
+
+// DiskRequests returns by how many requests.
+func (m *Model) DiskRequests() int64 {
+	if m.stream == nil {
+		return 0
+	}
+	return m.stream.Requests()
 }
 
 // Disk returns how the disk is read, of a streamed model that has been started.

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/cortexsdr/cortex/kernels"
+	"github.com/cortexsdr/cortex/loader"
 )
 
 // Selection is how the active channels of a product are chosen.
@@ -23,6 +24,9 @@ type Sparsity struct {
 	Selection  Selection
 	Thresholds []float32 // for SelectCalibrated, by the products' order in the file
 	Keep       []float32 // the share of channels that are expected to be active with them
+	// Blocks, if not nil, has for each product in the file, if that is known, the share of the channels of each block that are
+	// expected to be active.
+	Blocks [][]float32
 }
 
 // choose returns the active channels of a product for x, ascending, in the memory
@@ -49,7 +53,38 @@ func (s *Sparsity) keep(c *channels) int {
 
 // SetSparsity sets which channels sparse passes leave out from the next pass on.
 // It must not be called during a pass.
-func (m *Model) SetSparsity(s Sparsity) { m.exec.sparsity = s }
+func (m *Model) SetSparsity(s Sparsity) {
+	e := m.exec
+	e.sparsity, e.active = s, nil
+	if s.Level == 0 || !m.streamed {
+		return
+	}
+	e.active = make(loader.Shares, len(m.order)) // anew, as a stream may hold the one before
+	for i := range e.steps {
+		st := &e.steps[i]
+		if c := st.channels; c != nil {
+			for b := range c.Pieces {
+				e.active[c.Block+b] = s.share(c, b)
+			}
+		}
+		if st.gate == nil {
+			continue
+		}
+		for _, w := range st.W { // whose active rows are as many as channels of the product that follows
+			for b := range w.Blocks() {
+				e.active[w.Block+b] = float32(s.keep(st.gate.down)) / float32(w.Rows())
+			}
+		}
+	}
+}
+
+// share returns the share of the channels of a block that are expected to be active.
+func (s *Sparsity) share(c *channels, block int) float32 {
+	if c.Index < len(s.Blocks) && s.Blocks[c.Index] != nil {
+		return s.Blocks[c.Index][block]
+	}
+	return float32(s.keep(c)) / float32(c.Product.Channels)
+}
 
 // Sparsity returns what SetSparsity was told.
 func (m *Model) Sparsity() Sparsity { return m.exec.sparsity }
