@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/cortexsdr/cortex"
 )
@@ -28,7 +29,7 @@ var commands = map[string]func(ctx context.Context, args []string) error{
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var run func(context.Context, []string) error
 	if len(os.Args) > 1 {

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/cortexsdr/cortex"
 )
@@ -25,11 +26,11 @@ const (
 	exitOK          = 0
 	exitError       = 1
 	exitUsage       = 2   // the command line makes no sense
-	exitInterrupted = 130 // as shells report a program that was interrupted
+	exitInterrupted = 130 // or terminated: as shells report a program that was interrupted
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // so that a second Ctrl-C kills
 	os.Exit(execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

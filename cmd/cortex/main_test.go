@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -211,6 +212,12 @@ func TestInterrupt(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no way to send Ctrl-C to another process")
 	}
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) { interrupt(t, sig) })
+	}
+}
+
+func interrupt(t *testing.T, sig os.Signal) {
 	cmd := exec.Command(os.Args[0], "run", "--ignore-eos", "-c", "100000", "--seed", "1", "--status")
 	cmd.Env = append(os.Environ(), asProgram+"=1")
 	var errOut bytes.Buffer
@@ -224,7 +231,7 @@ func TestInterrupt(t *testing.T) {
 	text := make([]byte, 1)
 	_, err = out.Read(text)
 	require.NoError(t, err)
-	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.NoError(t, cmd.Process.Signal(sig))
 	var rest bytes.Buffer
 	_, err = rest.ReadFrom(out)
 	require.NoError(t, err)

@@ -31,6 +31,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/cortexsdr/cortex"
@@ -41,7 +42,7 @@ func main() {
 	addr := flag.String("addr", "localhost:8080", "address to listen on")
 	path := flag.String("m", "", "model file (default: the small model that is built in)")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := serve(ctx, *addr, *path); err != nil {
 		log.Fatal(err)
