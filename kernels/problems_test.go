@@ -210,6 +210,18 @@ func walks() []walker {
 				}
 				as[uint32](o[1])[0] = fn(as[float32](o[0]), as[float32](o[2]), as[float32](o[3]), index)
 			}})
+	ws = append(ws, walk[func(y []uintptr, channels []int32, base, size uintptr)]{places, anyLength, 4096,
+		func(r *rand.Rand, n int) problem {
+			channels := make([]int32, n)
+			for i := range channels {
+				channels[i] = r.Int32()
+			}
+			return problem{[]operand{out(make([]uintptr, n)), in(channels), in([]uintptr{uintptr(r.Uint64()), uintptr(r.Uint64())})}, 12 * n, exact}
+		},
+		func(fn func(y []uintptr, channels []int32, base, size uintptr), o []operand) {
+			more := as[uintptr](o[2])
+			fn(as[uintptr](o[0]), as[int32](o[1]), more[0], more[1])
+		}})
 	ws = append(ws, attentionWalks()...)
 	ws = append(ws, kvQ4Walks()...)
 	for _, f := range families {

@@ -354,6 +354,7 @@ func (p *SDR) Finish(y []float32, stride int, acc []int32, groups, from, rows in
 var (
 	addInts = newFamily("addInts", "", addInts_ref)
 	gather  = newFamily("gather", "", gather_ref)
+	places  = newFamily("places", "", places_ref)
 )
 
 // addInts_ref adds x to y; they are as long.
@@ -377,6 +378,14 @@ func gather_ref(y, x, d []float32, index []int32) (most uint32) {
 		most = max(most, magnitude(x[j]*d[j]))
 	}
 	return most
+}
+
+// places_ref sets y to where channels begin that are size bytes long, the first of which begins
+// at base; there are no more of them than elements of y.
+func places_ref(y []uintptr, channels []int32, base, size uintptr) {
+	for i, j := range channels {
+		y[i] = base + uintptr(j)*size
+	}
 }
 
 // sdrValues unpacks a group.

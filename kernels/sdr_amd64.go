@@ -32,26 +32,26 @@ func addSDRRows() {
 }
 
 func sdrwExpand(lines []byte, b *SDRBlock, channels []int32, g int, zero byte) {
-	sdrwExpand_avx512vbmi2(&lines[0], &b.Values[0], &b.Starts[0], &b.Offsets[2*g], &channels[0], len(channels), b.Groups, len(b.Values)-sdrwRun, zero)
+	sdrwExpand_avx512vbmi2(&lines[0], &b.Values[0], &b.Starts[0], &b.Offsets[2*g], &channels[0], len(channels), b.First, b.Groups, len(b.Values)-sdrwRun, zero)
 }
 
 //go:noescape
-func sdrwExpand_avx512vbmi2(lines, values, starts, offsets *byte, channels *int32, n, groups, last int, zero byte)
+func sdrwExpand_avx512vbmi2(lines, values, starts, offsets *byte, channels *int32, n, first, groups, last int, zero byte)
 
 //go:noescape
-func sdrw4_avx512vbmi2(acc *int32, values, offsets *byte, runs *sdrRun, next *uintptr, quads int, x *uint32, half, groups, stride, last, size int, table *[16]byte, zero byte)
+func sdrw4_avx512vbmi2(acc *int32, last *byte, runs *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride, size int, table *[16]byte, zero byte)
 
 //go:noescape
-func sdrw8_avx512vbmi2(acc *int32, values, offsets *byte, runs *sdrRun, next *uintptr, quads int, x *uint32, half, groups, stride, last, size int, table *[16]byte, zero byte)
+func sdrw8_avx512vbmi2(acc *int32, last *byte, runs *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride, size int, table *[16]byte, zero byte)
 
 //go:noescape
-func sdrFold_avx2(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)
+func sdrFold_avx2(x *uint32, sums *int32, scales *byte, offsets *uintptr, in *float32, quads, groups, half int, last uint32)
 
 //go:noescape
-func sdr4_avx2(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+func sdr4_avx2(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 
 //go:noescape
-func sdr8_avx2(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+func sdr8_avx2(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 
 //go:noescape
 func sdr4Finish_avx2(y *float32, acc, sums *int32, half, stride, sumStride, groups int, s128, s float32)
@@ -60,18 +60,18 @@ func sdr4Finish_avx2(y *float32, acc, sums *int32, half, stride, sumStride, grou
 func sdr8Finish_avx2(y *float32, acc, sums *int32, half, stride, sumStride, groups int, s128, s float32)
 
 //go:noescape
-func sdrFold_avx512vnni(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32, next, nextScales *uintptr)
+func sdrFold_avx512vnni(x *uint32, sums *int32, scales *byte, offsets *uintptr, in *float32, quads, groups, half int, last uint32, next, nextScales *uintptr)
 
 //go:noescape
-func sdr4_avx512vnni(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+func sdr4_avx512vnni(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 
 // sdr4_avx512vbmi is sdr4_avx512vnni with VBMI.
 //
 //go:noescape
-func sdr4_avx512vbmi(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+func sdr4_avx512vbmi(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 
 //go:noescape
-func sdr8_avx512vnni(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+func sdr8_avx512vnni(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 
 //go:noescape
 func sdr4Finish_avx512vnni(y *float32, acc, sums *int32, half, stride, sumStride, groups int, s128, s float32)
@@ -80,13 +80,13 @@ func sdr4Finish_avx512vnni(y *float32, acc, sums *int32, half, stride, sumStride
 func sdr8Finish_avx512vnni(y *float32, acc, sums *int32, half, stride, sumStride, groups int, s128, s float32)
 
 //go:noescape
-func sdrFoldMany_avx512vnni(x *uint32, sums *int32, scales *byte, offsets *int, rows, end *float32, quads, m, stride int)
+func sdrFoldMany_avx512vnni(x *uint32, sums *int32, scales *byte, offsets *uintptr, rows, end *float32, quads, m, stride int)
 
 //go:noescape
-func sdr4Unpack_avx512vnni(panel, values *byte, offsets *int, next *uintptr, quads, at, size int, table *[16]byte)
+func sdr4Unpack_avx512vnni(panel, values *byte, offsets *uintptr, next *uintptr, quads, at, size int, table *[16]byte)
 
 //go:noescape
-func sdr8Unpack_avx512vnni(panel, values *byte, offsets *int, next *uintptr, quads, at, size int, table *[16]byte)
+func sdr8Unpack_avx512vnni(panel, values *byte, offsets *uintptr, next *uintptr, quads, at, size int, table *[16]byte)
 
 //go:noescape
 func sdrMultiply_avx512vnni(acc *int32, panel *byte, x *uint32, quads, m, level, stride, half, quadStride, xStride int)

@@ -38,16 +38,16 @@ func sdrFinishInOrder(group int) sdrFinish {
 }
 
 //go:noescape
-func sdrFold_neon(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)
+func sdrFold_neon(x *uint32, sums *int32, scales *byte, offsets *uintptr, in *float32, quads, groups, half int, last uint32)
 
 //go:noescape
-func sdr4_neon(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+func sdr4_neon(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 
 //go:noescape
-func sdr4_dotprod(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+func sdr4_dotprod(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 
 //go:noescape
-func sdr8_neon(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+func sdr8_neon(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 
 //go:noescape
-func sdr8_dotprod(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+func sdr8_dotprod(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)

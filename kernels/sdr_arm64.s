@@ -175,23 +175,23 @@ quad:                             \
 	VSHL $7, HI.S4, V20.S4    \
 	VSUB V20.S4, q.S4, q.S4
 
-// func sdr4_neon(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+// func sdr4_neon(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 TEXT ·sdr4_neon(SB), NOSPLIT, $0-80
 	SDR4(SMULL)
 
-// func sdr4_dotprod(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+// func sdr4_dotprod(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 TEXT ·sdr4_dotprod(SB), NOSPLIT, $0-80
 	SDR4(SDOT)
 
-// func sdr8_neon(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+// func sdr8_neon(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 TEXT ·sdr8_neon(SB), NOSPLIT, $0-80
 	SDR8(SMULL)
 
-// func sdr8_dotprod(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+// func sdr8_dotprod(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 TEXT ·sdr8_dotprod(SB), NOSPLIT, $0-80
 	SDR8(SDOT)
 
-// func sdrFold_neon(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)
+// func sdrFold_neon(x *uint32, sums *int32, scales *byte, offsets *uintptr, in *float32, quads, groups, half int, last uint32)
 TEXT ·sdrFold_neon(SB), NOSPLIT, $0-68
 	MOVD  x+0(FP), R0
 	MOVD  scales+16(FP), R1

@@ -173,7 +173,7 @@ quad:                           \
 	VPXOR        Y14, Y14, Y14    \
 	VPXOR        Y15, Y15, Y15
 
-// func sdr4_avx2(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+// func sdr4_avx2(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 TEXT ·sdr4_avx2(SB), NOSPLIT, $0-80
 	MOVQ           table+72(FP), AX
 	VBROADCASTI128 (AX), Y13
@@ -187,7 +187,7 @@ group:
 	PART4(32, VPUNPCKHBW, 192, quad3, fetched3)
 	END
 
-// func sdr8_avx2(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+// func sdr8_avx2(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 TEXT ·sdr8_avx2(SB), NOSPLIT, $0-80
 	BEGIN
 	ONES
@@ -199,7 +199,7 @@ group:
 	PART8(32, VPUNPCKHBW, 192, quad3, fetched3)
 	END
 
-// func sdrFold_avx2(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)
+// func sdrFold_avx2(x *uint32, sums *int32, scales *byte, offsets *uintptr, in *float32, quads, groups, half int, last uint32)
 TEXT ·sdrFold_avx2(SB), NOSPLIT, $0-68
 	MOVQ           x+0(FP), DI
 	MOVQ           scales+16(FP), SI

@@ -306,15 +306,15 @@ loop:                       \
 	CMPQ    next, end+40(FP)        \
 	CMOVQHI end+40(FP), next
 
-// func sdr4_avx512vnni(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+// func sdr4_avx512vnni(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 TEXT ·sdr4_avx512vnni(SB), NOSPLIT, $0-80
 	SDR4(NIBBLESMASKED)
 
-// func sdr4_avx512vbmi(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+// func sdr4_avx512vbmi(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 TEXT ·sdr4_avx512vbmi(SB), NOSPLIT, $0-80
 	SDR4(NIBBLES)
 
-// func sdr8_avx512vnni(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+// func sdr8_avx512vnni(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 TEXT ·sdr8_avx512vnni(SB), NOSPLIT, $0-80
 	MOVL         $0x80808080, AX
 	VPBROADCASTD AX, Z31
@@ -335,7 +335,7 @@ quad:
 	STORE8(0, Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
 	END
 
-// func sdrFold_avx512vnni(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32, next, nextScales *uintptr)
+// func sdrFold_avx512vnni(x *uint32, sums *int32, scales *byte, offsets *uintptr, in *float32, quads, groups, half int, last uint32, next, nextScales *uintptr)
 //
 // For each 16 groups of a quad, as many scales of the next one are fetched, and four lines of weights.
 TEXT ·sdrFold_avx512vnni(SB), NOSPLIT, $0-88
@@ -423,7 +423,7 @@ TEXT ·sdr8Finish_avx512vnni(SB), NOSPLIT, $0-64
 	SUMS(0, 256, 0)
 	NEXTGROUP(64)
 
-// func sdrFoldMany_avx512vnni(x *uint32, sums *int32, scales *byte, offsets *int, rows, end *float32, quads, m, stride int)
+// func sdrFoldMany_avx512vnni(x *uint32, sums *int32, scales *byte, offsets *uintptr, rows, end *float32, quads, m, stride int)
 TEXT ·sdrFoldMany_avx512vnni(SB), NOSPLIT, $0-72
 	MOVQ            x+0(FP), DI
 	MOVQ            scales+16(FP), SI
@@ -492,7 +492,7 @@ part:
 	VZEROUPPER
 	RET
 
-// func sdr4Unpack_avx512vnni(panel, values *byte, offsets *int, next *uintptr, quads, at, size int, table *[16]byte)
+// func sdr4Unpack_avx512vnni(panel, values *byte, offsets *uintptr, next *uintptr, quads, at, size int, table *[16]byte)
 TEXT ·sdr4Unpack_avx512vnni(SB), NOSPLIT, $0-64
 	MOVQ            table+56(FP), AX
 	VBROADCASTI32X4 (AX), Z30
@@ -500,7 +500,7 @@ TEXT ·sdr4Unpack_avx512vnni(SB), NOSPLIT, $0-64
 	VPBROADCASTD    AX, Z31
 	UNPACK(STORE4)
 
-// func sdr8Unpack_avx512vnni(panel, values *byte, offsets *int, next *uintptr, quads, at, size int, table *[16]byte)
+// func sdr8Unpack_avx512vnni(panel, values *byte, offsets *uintptr, next *uintptr, quads, at, size int, table *[16]byte)
 TEXT ·sdr8Unpack_avx512vnni(SB), NOSPLIT, $0-64
 	MOVL         $0x80808080, AX
 	VPBROADCASTD AX, Z31

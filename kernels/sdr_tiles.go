@@ -2,7 +2,11 @@
 
 package kernels
 
-import "unsafe"
+import (
+	"encoding/binary"
+	"slices"
+	"unsafe"
+)
 
 // How assembly multiplies channel-major weights. A call's channels are taken by 64,
 // four of which (a quad) are the depth of a dot product of bytes. For the groups of the
@@ -44,26 +48,23 @@ type sdrTiles struct {
 }
 
 type (
-	sdrOne    func(acc *int32, values *byte, offsets *int, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
+	sdrOne    func(acc *int32, values *byte, offsets *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride int, table *[16]byte)
 	sdrFinish func(y *float32, acc, sums *int32, half, stride, sumStride, groups int, s128, s float32)
-	sdrUnpack func(panel, values *byte, offsets *int, next *uintptr, quads, at, size int, table *[16]byte)
+	sdrUnpack func(panel, values *byte, offsets *uintptr, next *uintptr, quads, at, size int, table *[16]byte)
 )
 
-// An sdrExpand unpacks the runs of group g of some channels of a block, to lines of the dense
+// An sdrExpand unpacks the runs of group g of some channels, all of which are in b, to lines of the dense
 // type; zero is the byte of weights that are 0.
 type sdrExpand func(lines []byte, b *SDRBlock, channels []int32, g int, zero byte)
 
-// An sdrPacked multiplies one vector with runs of packed weights, of which none begins behind
-// last. Of each channel at next, one more than runs, size bytes are fetched. zero is the byte of
+// An sdrPacked multiplies one vector with packed weights, of whose channels the first runs are at runs,
+// and none behind last. runs becomes where those behind the last group are. Of each channel at next, one more than runs, size bytes are fetched. zero is the byte of
 // weights that are 0.
-type sdrPacked func(acc *int32, values, offsets *byte, runs *sdrRun, next *uintptr, quads int, x *uint32, half, groups, stride, last, size int, table *[16]byte, zero byte)
-
-// sdrRun is where a channel of a packed block begins in its values and in its offsets.
-type sdrRun struct{ start, row int }
+type sdrPacked func(acc *int32, last *byte, runs *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride, size int, table *[16]byte, zero byte)
 
 func sdrExpandRef(lines []byte, b *SDRBlock, channels []int32, g int, zero byte) {
 	for e, j := range channels {
-		sdrwUnpack(lines[SDRGroupBytes*e:], b, int(j), g, zero)
+		sdrwUnpack(lines[SDRGroupBytes*e:], b, int(j)-b.First, g, zero)
 	}
 }
 
@@ -71,7 +72,7 @@ func sdrExpandRef(lines []byte, b *SDRBlock, channels []int32, g int, zero byte)
 type sdrPanels struct {
 	// foldMany is fold for m vectors and one group. rows is the activations, stride bytes
 	// from channel to channel, the last of them at end.
-	foldMany func(x *uint32, sums *int32, scales *byte, offsets *int, rows, end *float32, quads, m, stride int)
+	foldMany func(x *uint32, sums *int32, scales *byte, offsets *uintptr, rows, end *float32, quads, m, stride int)
 	// unpack makes a panel of a group. Four lines for each quad are fetched at next, from
 	// byte at on; a channel has size bytes.
 	unpack sdrUnpack
@@ -106,11 +107,11 @@ type sdrChunk struct {
 	panel    [sdrEntries * 2 * SDRGroupBytes]byte
 	lines    [sdrEntries * SDRGroupBytes]byte // what was expanded
 	zero     byte                             // for that: the byte of weights that are 0
-	channels [sdrEntries]int32                // of the block
-	offsets  [sdrEntries]int                  // from the first weights of the tile, in bytes
+	channels [sdrEntries]int32                // of the product
+	offsets  [sdrEntries]uintptr              // from the first weights of the tile, in bytes
 	next     [sdrEntries + 1]uintptr          // weights to be fetched, of the channels that come next
 	scales   [sdrEntries + 1]uintptr          // their scales
-	runs     [sdrEntries]sdrRun
+	runs     [sdrEntries]uintptr              // addresses of the next runs of packed weights
 	in       [sdrEntries]float32
 }
 
@@ -131,12 +132,9 @@ func (k *sdrTiles) accumulate(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput
 		case k.expand == nil:
 			c.fetch(b, g0, in.Index[i+entries:], 4*quads+1)
 		case k.packed != nil && in.M == 1:
-			c.placePacked(b, 4*quads)
-			c.fetchPacked(b, g0, g1, in.Index[i+entries:], 4*quads+1)
+			c.placePacked(b, g0, 4*quads)
+			c.fetchPacked(b, g0, in.Index[i+entries:], 4*quads+1)
 		default:
-			for e, o := range c.offsets[:4*quads] {
-				c.channels[e] = int32(o / (b.Groups * SDRGroupBytes))
-			}
 			c.noFetch(0, len(c.next))
 			c.zero = zeroByte(k.group, b.Table)
 		}
@@ -176,7 +174,7 @@ func (k *sdrTiles) addEach(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i
 		}
 		if k.packed != nil && in.M == 1 {
 			size := len(b.Values)/b.Channels*groups/b.Groups + SDRGroupBytes // of a channel, on average
-			k.packed(&sums[0], &b.Values[0], &b.Offsets[2*g0], &c.runs[0], &c.next[0], quads, &x[0], 4*width, groups, 4*2*k.group, len(b.Values)-sdrwRun, size, b.Table, zeroByte(k.group, b.Table))
+			k.packed(&sums[0], &b.Values[len(b.Values)-sdrwRun], &c.runs[0], &c.next[0], quads, &x[0], 4*width, groups, 4*2*k.group, size, b.Table, zeroByte(k.group, b.Table))
 			continue
 		}
 		for g := range groups {
@@ -187,9 +185,9 @@ func (k *sdrTiles) addEach(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i
 }
 
 // lineOffsets is where lines of expanded weights begin.
-var lineOffsets = func() (o [sdrEntries]int) {
+var lineOffsets = func() (o [sdrEntries]uintptr) {
 	for i := range o {
-		o[i] = i * SDRGroupBytes
+		o[i] = uintptr(i) * SDRGroupBytes
 	}
 	return o
 }()
@@ -255,35 +253,39 @@ func (k *sdrTiles) multiply(acc []int32, c *sdrChunk, g, m int, x []uint32, quad
 	}
 }
 
-// place sets offsets to those of some channels. What a quad lacks is the last channel again,
-// whose activations are ANDed with 0.
+// place sets channels and offsets. What a quad lacks is the last channel again, whose
+// activations are ANDed with 0.
 func (c *sdrChunk) place(b *SDRBlock, channels []int32) {
+	n := copy(c.channels[:], channels)
+	for ; n%4 != 0; n++ {
+		c.channels[n] = c.channels[n-1]
+	}
 	size := b.Groups * SDRGroupBytes
-	offsets := c.offsets[:len(channels)]
-	for e, j := range channels {
-		offsets[e] = (int(j) - b.First) * size
+	places.fn(c.offsets[:n], c.channels[:n], uintptr(-b.First*size), uintptr(size))
+}
+
+// in returns how many of the first channels are in b.
+func (b *SDRBlock) in(channels []int32) int {
+	end := int32(b.First + b.Channels)
+	if n := len(channels); n == 0 || channels[n-1] < end {
+		return n
 	}
-	for e := len(channels); e%4 != 0; e++ {
-		c.offsets[e] = c.offsets[e-1]
-	}
+	n, _ := slices.BinarySearch(channels, end)
+	return n
 }
 
 // fetch sets next and scales to the first n of the channels, in b and the blocks that follow.
 func (c *sdrChunk) fetch(b *SDRBlock, g0 int, channels []int32, n int) {
-	next, scales := c.next[:n], c.scales[:n]
+	channels = channels[:min(n, len(channels))]
 	e := 0
-	for ; b != nil; b = b.Next {
-		size := b.Groups * SDRGroupBytes
+	for ; b != nil && len(channels) > 0; b = b.Next {
+		k := b.in(channels)
+		size := uintptr(b.Groups * SDRGroupBytes)
 		values := uintptr(unsafe.Pointer(unsafe.SliceData(b.Values))) + uintptr(g0*SDRGroupBytes)
-		from := uintptr(unsafe.Pointer(unsafe.SliceData(b.Scales))) + uintptr(2*g0)
-		for e < min(n, len(channels)) {
-			j := int(channels[e]) - b.First
-			if j >= b.Channels {
-				break
-			}
-			next[e], scales[e] = values+uintptr(j*size), from+uintptr(j*size/32)
-			e++
-		}
+		scales := uintptr(unsafe.Pointer(unsafe.SliceData(b.Scales))) + uintptr(2*g0)
+		places.fn(c.next[e:e+k], channels[:k], values-uintptr(b.First)*size, size)
+		places.fn(c.scales[e:e+k], channels[:k], scales-uintptr(b.First)*(size/32), size/32)
+		channels, e = channels[k:], e+k
 	}
 	c.noFetch(e, n)
 }
@@ -297,30 +299,38 @@ func (c *sdrChunk) noFetch(e, n int) {
 	}
 }
 
-// placePacked sets the first n runs to those of the channels at offsets.
-func (c *sdrChunk) placePacked(b *SDRBlock, n int) {
-	size := b.Groups * SDRGroupBytes
-	for e, o := range c.offsets[:n] {
-		c.runs[e] = sdrRun{int(u32(b.Starts[4*(o/size):])), o / (SDRGroupBytes / 2)}
+// placePacked sets the first n runs to those of the channels.
+func (c *sdrChunk) placePacked(b *SDRBlock, g0, n int) {
+	c.start(c.runs[:n], b, c.channels[:n], 0)
+	if g0 == 0 {
+		return
+	}
+	for e, j := range c.channels[:n] {
+		c.runs[e] += uintptr(2 * int(u16(b.Offsets[2*((int(j)-b.First)*b.Groups+g0):])))
 	}
 }
 
-// fetchPacked is fetch for packed blocks. It fetches their offsets at once.
-func (c *sdrChunk) fetchPacked(b *SDRBlock, g0, g1 int, channels []int32, n int) {
+// start sets y to the addresses of the first runs of channels of b, plus more.
+func (c *sdrChunk) start(y []uintptr, b *SDRBlock, channels []int32, more int) {
+	values := uintptr(unsafe.Pointer(unsafe.SliceData(b.Values))) + uintptr(more)
+	starts, first := unsafe.Slice((*[4]byte)(b.Starts[:4*b.Channels]), b.Channels), b.First
+	for i, j := range channels {
+		y[i] = values + uintptr(binary.LittleEndian.Uint32(starts[int(j)-first][:]))
+	}
+}
+
+// fetchPacked is fetch for packed blocks. Where the runs of group g0 begin is only estimated there: offsets are not in
+// the cache.
+func (c *sdrChunk) fetchPacked(b *SDRBlock, g0 int, channels []int32, n int) {
+	channels = channels[:min(n, len(channels))]
 	e := 0
-	for ; b != nil; b = b.Next {
-		values := uintptr(unsafe.Pointer(unsafe.SliceData(b.Values)))
-		from := uintptr(unsafe.Pointer(unsafe.SliceData(b.Scales))) + uintptr(2*g0)
-		for e < min(n, len(channels)) {
-			j := int(channels[e]) - b.First
-			if j >= b.Channels {
-				break
-			}
-			row := 2 * j * b.Groups
-			c.next[e], c.scales[e] = values+uintptr(sdrwStart(b, j, g0)), from+uintptr(row)
-			Prefetch(b.Offsets[row+2*g0 : row+2*g1])
-			e++
-		}
+	for ; b != nil && len(channels) > 0; b = b.Next {
+		k := b.in(channels)
+		size := uintptr(2 * b.Groups)
+		scales := uintptr(unsafe.Pointer(unsafe.SliceData(b.Scales))) + uintptr(2*g0)
+		places.fn(c.scales[e:e+k], channels[:k], scales-uintptr(b.First)*size, size)
+		c.start(c.next[e:e+k], b, channels[:k], len(b.Values)/b.Channels*g0/b.Groups)
+		channels, e = channels[k:], e+k
 	}
 	c.noFetch(e, n)
 }
@@ -367,11 +377,11 @@ func (k *sdrTiles) finishAll(y []float32, stride int, acc []int32, groups, from,
 // with last. From hi to lo of x there are half bytes. Channels are offsets in bytes of
 // weights. Meanwhile it may fetch the scales of as many quads from nextScales, and the
 // beginnings of some weights of next.
-type sdrFold func(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32, next, nextScales *uintptr)
+type sdrFold func(x *uint32, sums *int32, scales *byte, offsets *uintptr, in *float32, quads, groups, half int, last uint32, next, nextScales *uintptr)
 
 // sdrFoldBy makes the fold of any number of groups out of one for a multiple of step.
-func sdrFoldBy(step int, fold func(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32)) sdrFold {
-	return func(x *uint32, sums *int32, scales *byte, offsets *int, in *float32, quads, groups, half int, last uint32, _, _ *uintptr) {
+func sdrFoldBy(step int, fold func(x *uint32, sums *int32, scales *byte, offsets *uintptr, in *float32, quads, groups, half int, last uint32)) sdrFold {
+	return func(x *uint32, sums *int32, scales *byte, offsets *uintptr, in *float32, quads, groups, half int, last uint32, _, _ *uintptr) {
 		whole := groups / step * step
 		if whole > 0 {
 			fold(x, sums, scales, offsets, in, quads, whole, half, last)
@@ -389,7 +399,7 @@ func sdrFoldBy(step int, fold func(x *uint32, sums *int32, scales *byte, offsets
 			for g := whole; g < groups; g++ {
 				var hi, lo uint32
 				for c := range 4 {
-					at := unsafe.Slice(offsets, 4*quads)[4*q+c]/32 + 2*g
+					at := int(unsafe.Slice(offsets, 4*quads)[4*q+c]/32) + 2*g
 					d := f16ToF32(*(*uint16)(unsafe.Add(unsafe.Pointer(scales), at)))
 					h, l := sdrLevels(unsafe.Slice(in, 4*quads)[4*q+c] * d)
 					hi |= uint32(uint8(h)) << (8 * c)

@@ -4,6 +4,7 @@ func addSelectRows() {
 	selectTop.add(avx512vnni, selectTop_avx512vnni)
 	selectAbove.add(avx512vnni, selectAbove_avx512vnni)
 	gather.add(avx512vnni, gather_avx512vnni)
+	places.add(avx512vnni, places_avx512vnni)
 }
 
 // selectTop_avx512vnni halves the range of the k-th largest score: counting scores is so
@@ -73,3 +74,6 @@ func takeScores_avx512vnni(scores []int32, least uint32) (n int)
 
 //go:noescape
 func gather_avx512vnni(y, x, d []float32, index []int32) uint32
+
+//go:noescape
+func places_avx512vnni(y []uintptr, channels []int32, base, size uintptr)

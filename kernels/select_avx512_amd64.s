@@ -235,3 +235,38 @@ rest:
 	REST
 	XORL CX, CX
 	JMP  load
+
+// func places_avx512vnni(y []uintptr, channels []int32, base, size uintptr)
+TEXT ·places_avx512vnni(SB), NOSPLIT, $0-64
+	MOVQ         y_base+0(FP), DI
+	MOVQ         channels_base+24(FP), SI
+	MOVQ         channels_len+32(FP), CX
+	VPBROADCASTQ base+48(FP), Z1
+	VPBROADCASTQ size+56(FP), Z2
+
+whole:
+	SUBQ         $8, CX
+	JLT          rest
+	VPMOVSXDQ    (SI), Z0
+	VPMULLQ      Z2, Z0, Z0
+	VPADDQ       Z1, Z0, Z0
+	VMOVDQU64    Z0, (DI)
+	ADDQ         $32, SI
+	ADDQ         $64, DI
+	JMP          whole
+
+rest:
+	ADDQ         $8, CX
+	JZ           done
+	MOVL         $1, AX
+	SHLL         CX, AX
+	DECL         AX
+	KMOVW        AX, K1
+	VPMOVSXDQ.Z  (SI), K1, Z0
+	VPMULLQ      Z2, Z0, Z0
+	VPADDQ       Z1, Z0, Z0
+	VMOVDQU64    Z0, K1, (DI)
+
+done:
+	VZEROUPPER
+	RET
