@@ -81,8 +81,8 @@ type Prompt struct {
 // per walk as would be read of it. That is less of blocks that are read by runs, the less the fewer of their channels are
 // active. Those of which most is saved are pinned first.
 // But for those that are to be lent, those of which about as much is saved are spread evenly along the order: the disk would idle, the ring
-// being full, while the kernels pass a long run of pinned blocks, or while it is not known
-// which runs to read.
+// being full, while the kernels pass a long run of pinned blocks. It would idle, too, while it is not known
+// which runs to read: some of what lies just before them is left to be read then.
 func LayOutStream(order []Extent, memory, ring int64, p Prompt, active Shares) StreamLayout {
 	total, slot, row := sizes(order)
 	left, slots := memory-row, 0
@@ -117,8 +117,44 @@ func LayOutStream(order []Extent, memory, ring int64, p Prompt, active Shares) S
 // reading them, with any gap.
 const likelyGap = 40 << 10
 
-// saveGrades is how many grades of blocks there are, by what is saved of each of their bytes.
-const saveGrades = 16
+const (
+	// saveGrades is how many grades of blocks there are, by what is saved of each of their bytes.
+	saveGrades = 16
+	// readWhileWaiting is the grade of blocks that are left for the disk to read while it is not known which
+	// runs of those behind them to read: a part in waitingPart of what is multiplied in that time.
+	readWhileWaiting = -1
+	waitingPart      = 8
+)
+
+// grades returns the grade of each block. Those of the highest are pinned first.
+func grades(order []Extent, active Shares) []int {
+	grade := make([]int, len(order))
+	var ahead []int // blocks since the last one that is read by runs, which are read as a whole
+	var bytes int64 // of them
+	for i, e := range order {
+		if e.Row > 0 {
+			continue
+		}
+		share := active.of(i, 1)
+		grade[i] = int(saveGrades * e.saves(share, likelyGap))
+		if !e.byRuns(share, likelyGap) {
+			_, n := e.span()
+			ahead, bytes = append(ahead, i), bytes+n
+			continue
+		}
+		left := bytes / waitingPart
+		for len(ahead) > 0 {
+			last := ahead[len(ahead)-1]
+			_, n := order[last].span()
+			if left -= n; left < 0 {
+				break
+			}
+			grade[last], ahead = readWhileWaiting, ahead[:len(ahead)-1]
+		}
+		ahead, bytes = ahead[:0], 0
+	}
+	return grade
+}
 
 // layOut is LayOutStream with the slots given.
 func layOut(order []Extent, memory int64, slots int, p Prompt, active Shares) StreamLayout {
@@ -140,11 +176,8 @@ func layOut(order []Extent, memory int64, slots int, p Prompt, active Shares) St
 	}
 	for i := len(order) - 1; i >= p.Tail && l.PinnedBytes < p.Lend && pin(i, left); i-- {
 	}
-	grade := make([]int, len(order)) // what is saved
-	for i, e := range order {
-		grade[i] = int(saveGrades * e.saves(active.of(i, 1), likelyGap))
-	}
-	for g := saveGrades; g >= 0; g-- {
+	grade := grades(order, active)
+	for g := saveGrades; g >= readWhileWaiting; g-- {
 		free := func(i int) bool { return order[i].Row == 0 && !l.Pinned[i] && grade[i] == g }
 		var all, passed int64
 		for i, e := range order {

@@ -249,6 +249,38 @@ func TestHotBlocksArePinnedFirst(t *testing.T) {
 	require.Less(t, read, evenly*3/4)
 }
 
+// What lies before blocks that are read by runs is not all pinned as long as some of these are not.
+func TestSomethingIsReadWhileRunsAreNotKnown(t *testing.T) {
+	var blocks []Extent
+	var active Shares
+	const layer, whole = 30, 20 // blocks
+	for i := range int64(8 * layer) {
+		e := Extent{Offset: i * 81920, Size: 81920}
+		if i%layer >= whole {
+			e.Runs = Runs{Bytes: 81920 / 4, Count: 4}
+		}
+		blocks, active = append(blocks, e), append(active, 0.2)
+	}
+	for _, c := range []struct{ pins, runs int }{{100, 0}, {8 * 18, 0}, {8*18 + 13, 13}, {8 * 28, 80}, {8*28 + 3, 80}} {
+		l := LayOutStream(blocks, int64(c.pins+8)*81920, 8*81920, Prompt{}, active)
+		require.Equal(t, 8, l.Slots)
+		var all, runs int
+		for i, p := range l.Pinned {
+			if p {
+				all++
+				if i%layer >= whole {
+					runs++
+				}
+			}
+			if i%layer >= 18 && i%layer < whole && c.pins <= 8*28 {
+				require.False(t, p, "block %d", i)
+			}
+		}
+		require.Equal(t, c.pins, all)
+		require.Equal(t, c.runs, runs)
+	}
+}
+
 // failing is a file whose reads end as they are told to.
 type failing struct {
 	io.ReaderAt
