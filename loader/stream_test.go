@@ -254,14 +254,14 @@ func TestSomethingIsReadWhileRunsAreNotKnown(t *testing.T) {
 	var blocks []Extent
 	var active Shares
 	const layer, whole = 30, 20 // blocks
-	for i := range int64(8 * layer) {
+	for i := range int64(16 * layer) {
 		e := Extent{Offset: i * 81920, Size: 81920}
 		if i%layer >= whole {
 			e.Runs = Runs{Bytes: 81920 / 4, Count: 4}
 		}
 		blocks, active = append(blocks, e), append(active, 0.2)
 	}
-	for _, c := range []struct{ pins, runs int }{{100, 0}, {8 * 18, 0}, {8*18 + 13, 13}, {8 * 28, 80}, {8*28 + 3, 80}} {
+	for _, c := range []struct{ pins, runs int }{{200, 0}, {16 * 19, 0}, {16*19 + 13, 13}, {16 * 29, 160}, {16*29 + 3, 160}} {
 		l := LayOutStream(blocks, int64(c.pins+8)*81920, 8*81920, Prompt{}, active)
 		require.Equal(t, 8, l.Slots)
 		var all, runs int
@@ -272,7 +272,7 @@ func TestSomethingIsReadWhileRunsAreNotKnown(t *testing.T) {
 					runs++
 				}
 			}
-			if i%layer >= 18 && i%layer < whole && c.pins <= 8*28 {
+			if i%layer == whole-1 && c.pins <= 16*29 {
 				require.False(t, p, "block %d", i)
 			}
 		}
