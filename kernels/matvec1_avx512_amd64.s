@@ -1,16 +1,15 @@
 #include "textflag.h"
 
-// Products of quantized weights of 256 per block with one vector of activations, for
-// AVX-512 VNNI, a row at a time: the weights are read from first to last, in one
-// stream, which is what memory is fastest at. The bodies for several vectors
-// (matvec_avx512_amd64.s) give the same bits: the dot product of a block, its groups
-// scaled, is an exact integer; it is scaled and added up, block after block.
+// The product of weights of Q6_K with one vector of activations, for AVX-512 VNNI, a row
+// at a time: the weights are read from first to last, in one stream, which is what memory
+// is fastest at. The body for several vectors (matvec_avx512_amd64.s) gives the same bits:
+// the dot product of a block, its groups scaled, is an exact integer; it is scaled and
+// added up, block after block.
 //
 // Registers:
 //	SI block, R8 rows left, AX BX DX q d s at the block, CX values left, R11 y, X8 sum
-//	DI, R9, R13, R15 scratch
-//	Z0-Z3 weights, Z4-Z7 the scale of each pair of them, as words; X20 scales of the block
-//	Y21 what is multiplied with the sums of activations: minimums, or scales
+//	Z0-Z3 weights, Z4-Z7 the scale of each pair of them, as words, Y21 all scales
+//	X20 the scale of the block
 
 // ROWS begins the loop over rows, END ends it, and returns.
 #define ROWS \
@@ -24,19 +23,15 @@ row:                    \
 	MOVQ   n+48(FP), CX   \
 	VXORPS X8, X8, X8
 
-// FETCH prefetches three cache lines 8 KiB ahead into the second cache, and 2 KiB ahead
+// FETCH prefetches a cache line 16 KiB ahead into the second cache, and one 2 KiB ahead
 // into the first: the processor follows the stream by itself, but not as far as it takes
 // to read and multiply at the same time.
-#define FETCH \
-	PREFETCHT1 8192(SI) \
-	PREFETCHT1 8256(SI) \
-	PREFETCHT1 8320(SI) \
-	PREFETCHT0 2048(SI) \
-	PREFETCHT0 2112(SI) \
-	PREFETCHT0 2176(SI)
+#define FETCH(at) \
+	PREFETCHT1 (at+16384)(SI) \
+	PREFETCHT0 (at+2048)(SI)
 
-#define NEXT(bytes) \
-	ADDQ $bytes, SI \
+#define NEXT \
+	ADDQ $210, SI   \
 	ADDQ $256, AX   \
 	ADDQ $4, BX     \
 	ADDQ $32, DX    \
@@ -66,113 +61,6 @@ row:                    \
 	VEXTRACTI64X4 $1, Z16, Y18       \
 	VPADDD        Y18, Y16, Y16
 
-// MINIMUM takes the minimums away and adds the dot product.
-#define MINIMUM \
-	VPUNPCKLDQ    Y17, Y16, Y18  \
-	VPUNPCKHDQ    Y17, Y16, Y16  \
-	VPADDD        Y18, Y16, Y16  \
-	VEXTRACTI32X4 $1, Y16, X17   \
-	VPADDD        X17, X16, X16  \
-	VPUNPCKHQDQ   X16, X16, X17  \
-	VPADDD        X17, X16, X16  \
-	VMULPS.BCST   (BX), X20, X20 \
-	VCVTDQ2PS     X16, X16       \
-	VMOVSHDUP     X20, X17       \
-	VMOVSHDUP     X16, X18       \
-	VFNMADD231SS  X17, X18, X8   \
-	VFMADD231SS   X20, X16, X8
-
-// SCALES4 unpacks the scales of Q4_K and Q5_K, see scaleMin4: the words of Y16 are
-// scales 0-3, minimums 0-3, scales 4-7, minimums 4-7.
-#define SCALES4 \
-	MOVQ      4(SI), R13               \
-	MOVL      12(SI), R15              \
-	MOVQ      R15, DI                  \
-	SHLQ      $28, DI                  \
-	ORQ       DI, R15                  \
-	MOVQ      $0x0f0f0f0f0f0f0f0f, DI  \
-	ANDQ      DI, R15                  \
-	MOVQ      R13, R9                  \
-	SHRQ      $2, R9                   \
-	MOVQ      $0x3030303030303030, DI  \
-	ANDQ      DI, R9                   \
-	ORQ       R9, R15                  \
-	MOVQ      $0x3f3f3f3f3f3f3f3f, DI  \
-	ANDQ      DI, R13                  \
-	VMOVQ     R13, X16                 \
-	VPINSRQ   $1, R15, X16, X16        \
-	VMOVD     (SI), X20                \
-	VPMOVZXBW X16, Y16                 \
-	VCVTPH2PS X20, X20                 \
-	VPERMW    Z16, Z23, Z4             \
-	VPERMW    Z16, Z24, Z5             \
-	VPERMW    Z16, Z25, Z6             \
-	VPERMW    Z16, Z26, Z7             \
-	VPERMW    Y16, Y27, Y21
-
-#define CONSTANTS4 \
-	VMOVDQU64    scales4<>+0(SB), Z23    \
-	VMOVDQU64    scales4<>+64(SB), Z24   \
-	VMOVDQU64    scales4<>+128(SB), Z25  \
-	VMOVDQU64    scales4<>+192(SB), Z26  \
-	VMOVDQU32    minimums4<>(SB), Y27    \
-	VPBROADCASTD nibbles<>(SB), Z29      \
-	VMOVDQU64    halves<>(SB), Z30
-
-// NIBBLES unpacks 32 bytes: the low halves, then the high ones.
-#define NIBBLES(off, z) \
-	VBROADCASTI64X4 off(SI), z \
-	VPSRLVQ         Z30, z, z  \
-	VPANDD          Z29, z, z
-
-// FIFTH adds a fifth bit to weights: those of the 32 bytes in both halves of Z22 that
-// SHIFT by counts brings to bit 4.
-#define FIFTH(SHIFT, counts, z) \
-	SHIFT      counts, Z22, Z16  \
-	VPTERNLOGD $0xf8, Z31, Z16, z // z | Z16&Z31
-
-// func matvec1Q4_K_avx512vnni(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
-TEXT ·matvec1Q4_K_avx512vnni(SB), NOSPLIT, $0-56
-	CONSTANTS4
-	ROWS
-
-block:
-	FETCH
-	SCALES4
-	NIBBLES(16, Z0)
-	NIBBLES(48, Z1)
-	NIBBLES(80, Z2)
-	NIBBLES(112, Z3)
-	DOT
-	MINIMUM
-	NEXT(144)
-	JNZ block
-	END
-
-// func matvec1Q5_K_avx512vnni(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
-TEXT ·matvec1Q5_K_avx512vnni(SB), NOSPLIT, $0-56
-	CONSTANTS4
-	VPBROADCASTD sixteens<>(SB), Z31
-	ROWS
-
-block:
-	FETCH
-	SCALES4
-	NIBBLES(48, Z0)
-	NIBBLES(80, Z1)
-	NIBBLES(112, Z2)
-	NIBBLES(144, Z3)
-	VBROADCASTI64X4 16(SI), Z22
-	FIFTH(VPSLLVQ, fifths<>+0(SB), Z0)
-	FIFTH(VPSLLVQ, fifths<>+64(SB), Z1)
-	FIFTH(VPSRLVQ, fifths<>+128(SB), Z2)
-	FIFTH(VPSRLVQ, fifths<>+192(SB), Z3)
-	DOT
-	MINIMUM
-	NEXT(176)
-	JNZ block
-	END
-
 // HALF6 unpacks half of a block of Q6_K: the low bits at low, the upper ones at high.
 #define HALF6(low, high, a, b) \
 	VMOVDQU64       low(SI), a         \
@@ -198,9 +86,10 @@ TEXT ·matvec1Q6_K_avx512vnni(SB), NOSPLIT, $0-56
 	ROWS
 
 block:
-	FETCH
-	PREFETCHT1   8384(SI)
-	PREFETCHT0   2240(SI)
+	FETCH(0)
+	FETCH(64)
+	FETCH(128)
+	FETCH(192)
 	VPMOVSXBW    192(SI), Y21
 	VPERMW       Z21, Z23, Z4
 	VPERMW       Z21, Z24, Z5
@@ -224,36 +113,19 @@ block:
 	VCVTDQ2PS     X16, X16
 	VMULSS        (BX), X20, X17
 	VFMADD231SS   X17, X16, X8
-	NEXT(210)
+	NEXT
 	JNZ           block
 	END
 
 DATA nibbles<>+0(SB)/4, $0x0f0f0f0f
 GLOBL nibbles<>(SB), RODATA|NOPTR, $4
-DATA sixteens<>+0(SB)/4, $0x10101010
-GLOBL sixteens<>(SB), RODATA|NOPTR, $4
 DATA thirties<>+0(SB)/4, $0x30303030
 GLOBL thirties<>(SB), RODATA|NOPTR, $4
 
-// Where the words of the scales go: 16 or 8 times each.
-
+// Where the words of the scales go, 8 times each.
 #define WORDS(name, at, i) \
 	DATA name<>+at(SB)/8, $(i<<48|i<<32|i<<16|i)      \
 	DATA name<>+(at+8)(SB)/8, $(i<<48|i<<32|i<<16|i)
-
-#define WORDS16(name, at, i) \
-	WORDS(name, at, i)      \
-	WORDS(name, at+16, i)
-
-WORDS16(scales4, 0, 0)
-WORDS16(scales4, 32, 1)
-WORDS16(scales4, 64, 2)
-WORDS16(scales4, 96, 3)
-WORDS16(scales4, 128, 8)
-WORDS16(scales4, 160, 9)
-WORDS16(scales4, 192, 10)
-WORDS16(scales4, 224, 11)
-GLOBL scales4<>(SB), RODATA|NOPTR, $256
 
 WORDS(scales6, 0, 0)
 WORDS(scales6, 16, 1)
@@ -273,33 +145,13 @@ WORDS(scales6, 224, 14)
 WORDS(scales6, 240, 15)
 GLOBL scales6<>(SB), RODATA|NOPTR, $256
 
-// The minimums, twice each.
-DATA minimums4<>+0(SB)/8, $0x0005000500040004
-DATA minimums4<>+8(SB)/8, $0x0007000700060006
-DATA minimums4<>+16(SB)/8, $0x000d000d000c000c
-DATA minimums4<>+24(SB)/8, $0x000f000f000e000e
-GLOBL minimums4<>(SB), RODATA|NOPTR, $32
-
 // By how much the lower and the upper half of a register are shifted.
 
-#define SHIFT(name, at, count) 	DATA name<>+at(SB)/8, $count       \
+#define SHIFT(name, at, count) \
+	DATA name<>+at(SB)/8, $count       \
 	DATA name<>+(at+8)(SB)/8, $count   \
 	DATA name<>+(at+16)(SB)/8, $count  \
 	DATA name<>+(at+24)(SB)/8, $count
-
-SHIFT(halves, 0, 0)
-SHIFT(halves, 32, 4)
-GLOBL halves<>(SB), RODATA|NOPTR, $64
-
-SHIFT(fifths, 0, 4)
-SHIFT(fifths, 32, 3)
-SHIFT(fifths, 64, 2)
-SHIFT(fifths, 96, 1)
-SHIFT(fifths, 128, 0)
-SHIFT(fifths, 160, 1)
-SHIFT(fifths, 192, 2)
-SHIFT(fifths, 224, 3)
-GLOBL fifths<>(SB), RODATA|NOPTR, $256
 
 SHIFT(up6, 0, 4)
 SHIFT(up6, 32, 2)

@@ -106,14 +106,35 @@ row:                      \
 	VPANDD Z31, w, w   \
 	VPANDD Z31, Z5, Z5
 
+// ROW4 multiplies a block of Q4_K of one row, ROW5 one of Q5_K; FIFTH adds to weights
+// those bits of Z11 that SHIFT by counts brings to bit 4.
 #define ROW4(row, where, sum) \
-	VMOVDQU64 16 row, Z4    \
-	VPERMW    Z12, where, Z9   \
-	HALVES(Z4)              \
+	VMOVDQU64 16 row, Z4                   \
+	VPERMW    Z12, where, Z9               \
+	HALVES(Z4)                             \
 	DOT(Z4, Z5, Z0, Z1, Z9, VPMADDWD, sum) \
-	VMOVDQU64 80 row, Z4    \
-	VPERMW    Z14, where, Z9   \
-	HALVES(Z4)              \
+	VMOVDQU64 80 row, Z4                   \
+	VPERMW    Z14, where, Z9               \
+	HALVES(Z4)                             \
+	DOT(Z4, Z5, Z2, Z3, Z9, VPDPWSSD, sum)
+
+#define FIFTH(SHIFT, counts, z) \
+	SHIFT      counts, Z11, Z13  \
+	VPTERNLOGD $0xf8, Z27, Z13, z // z | Z13&Z27
+
+#define ROW5(row, where, sum) \
+	VBROADCASTI64X4 16 row, Z11            \
+	VMOVDQU64 48 row, Z4                   \
+	VPERMW    Z12, where, Z9               \
+	HALVES(Z4)                             \
+	FIFTH(VPSLLVQ, fifths<>+0(SB), Z4)     \
+	FIFTH(VPSLLVQ, fifths<>+64(SB), Z5)    \
+	DOT(Z4, Z5, Z0, Z1, Z9, VPMADDWD, sum) \
+	VMOVDQU64 112 row, Z4                  \
+	VPERMW    Z14, where, Z9               \
+	HALVES(Z4)                             \
+	FIFTH(VPSRLVQ, fifths<>+128(SB), Z4)   \
+	FIFTH(VPSRLVQ, fifths<>+192(SB), Z5)   \
 	DOT(Z4, Z5, Z2, Z3, Z9, VPDPWSSD, sum)
 
 // FINISH adds the parts up, scales the sums and adds them to those of the rows.
@@ -124,7 +145,8 @@ row:                      \
 	VPUNPCKHDQ    Z19, Z18, Z7       \
 	VPADDD        Z5, Z4, Z4         \
 	VPADDD        Z7, Z6, Z6         \
-	VPERMD        Z20, Z27, Z20      \
+	VMOVDQU64     turn<>(SB), Z5     \
+	VPERMD        Z20, Z5, Z20       \
 	VPUNPCKLQDQ   Z6, Z4, Z5         \
 	VPUNPCKHQDQ   Z6, Z4, Z7         \
 	VPADDD        Z7, Z5, Z4         \
@@ -140,20 +162,23 @@ row:                      \
 	VFNMADD231PS  X6, X5, X8         \
 	VFMADD231PS   X15, X4, X8
 
+#define CONSTANTS \
+	VPBROADCASTD    nibbles<>(SB), Z31     \
+	VBROADCASTI32X4 early<>(SB), Z30       \
+	VBROADCASTI32X4 late<>(SB), Z29        \
+	VBROADCASTI32X4 shifts<>(SB), Z28      \
+	VPBROADCASTD    sixteens<>(SB), Z27    \
+	VMOVDQU64       where<>+0(SB), Z24     \
+	VMOVDQU64       where<>+64(SB), Z25    \
+	VMOVDQU64       where<>+128(SB), Z26   \
+	VMOVDQU64       where<>+192(SB), Z10   \
+	VMOVDQU32       halves<>(SB), X23      \
+	VPBROADCASTD    sixBits<>(SB), Z22     \
+	VPBROADCASTD    fourBits<>(SB), Z21
+
 // func matvec4Q4_K_avx512vnni(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
 TEXT ·matvec4Q4_K_avx512vnni(SB), NOSPLIT, $0-56
-	VPBROADCASTD    nibbles<>(SB), Z31
-	VBROADCASTI32X4 early<>(SB), Z30
-	VBROADCASTI32X4 late<>(SB), Z29
-	VBROADCASTI32X4 shifts<>(SB), Z28
-	VMOVDQU64       turn<>(SB), Z27
-	VPBROADCASTD    sixBits<>(SB), Z22
-	VPBROADCASTD    fourBits<>(SB), Z21
-	VMOVDQU32       halves<>(SB), X23
-	VMOVDQU64       where<>+0(SB), Z24
-	VMOVDQU64       where<>+64(SB), Z25
-	VMOVDQU64       where<>+128(SB), Z26
-	VMOVDQU64       where<>+192(SB), Z10
+	CONSTANTS
 	ROWS(144)
 
 block:
@@ -171,8 +196,31 @@ block:
 	JNZ block
 	END
 
+// func matvec4Q5_K_avx512vnni(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
+TEXT ·matvec4Q5_K_avx512vnni(SB), NOSPLIT, $0-56
+	CONSTANTS
+	ROWS(176)
+
+block:
+	SCALES
+	ACTIVATIONS
+	FETCH(0)
+	ROW5((SI), Z24, Z16)
+	FETCH(192)
+	ROW5((SI)(R10*1), Z25, Z17)
+	FETCH(384)
+	ROW5((SI)(R10*2), Z26, Z18)
+	FETCH(576)
+	ROW5((SI)(R12*1), Z10, Z19)
+	FINISH
+	NEXT(176)
+	JNZ block
+	END
+
 DATA nibbles<>+0(SB)/4, $0x0f0f0f0f
 GLOBL nibbles<>(SB), RODATA|NOPTR, $4
+DATA sixteens<>+0(SB)/4, $0x10101010
+GLOBL sixteens<>(SB), RODATA|NOPTR, $4
 DATA sixBits<>+0(SB)/4, $0x003f003f
 GLOBL sixBits<>(SB), RODATA|NOPTR, $4
 DATA fourBits<>+0(SB)/4, $0x000f000f
@@ -226,3 +274,20 @@ WHERE(64, 8)
 WHERE(128, 16)
 WHERE(192, 24)
 GLOBL where<>(SB), RODATA|NOPTR, $256
+
+// By how much the fifth bits in the lower and the upper half of a register are shifted.
+#define SHIFT(at, count) \
+	DATA fifths<>+at(SB)/8, $count      \
+	DATA fifths<>+(at+8)(SB)/8, $count  \
+	DATA fifths<>+(at+16)(SB)/8, $count \
+	DATA fifths<>+(at+24)(SB)/8, $count
+
+SHIFT(0, 4)
+SHIFT(32, 2)
+SHIFT(64, 3)
+SHIFT(96, 1)
+SHIFT(128, 0)
+SHIFT(160, 2)
+SHIFT(192, 1)
+SHIFT(224, 3)
+GLOBL fifths<>(SB), RODATA|NOPTR, $256
