@@ -137,19 +137,23 @@ row:                      \
 	FIFTH(VPSRLVQ, fifths<>+192(SB), Z5)   \
 	DOT(Z4, Z5, Z2, Z3, Z9, VPDPWSSD, sum)
 
-// FINISH adds the parts up, scales the sums and adds them to those of the rows.
+// ADDROWS adds up adjacent parts of the rows, in each lane: row r becomes dword r of Z4.
+#define ADDROWS(row0, row1, row2, row3) \
+	VPUNPCKLDQ  row1, row0, Z4 \
+	VPUNPCKHDQ  row1, row0, Z5 \
+	VPUNPCKLDQ  row3, row2, Z6 \
+	VPUNPCKHDQ  row3, row2, Z7 \
+	VPADDD      Z5, Z4, Z4     \
+	VPADDD      Z7, Z6, Z6     \
+	VPUNPCKLQDQ Z6, Z4, Z5     \
+	VPUNPCKHQDQ Z6, Z4, Z7     \
+	VPADDD      Z7, Z5, Z4
+
+// FINISH scales the sums and what the minimums add, and adds them to those of the rows.
 #define FINISH \
-	VPUNPCKLDQ    Z17, Z16, Z4       \
-	VPUNPCKHDQ    Z17, Z16, Z5       \
-	VPUNPCKLDQ    Z19, Z18, Z6       \
-	VPUNPCKHDQ    Z19, Z18, Z7       \
-	VPADDD        Z5, Z4, Z4         \
-	VPADDD        Z7, Z6, Z6         \
+	ADDROWS(Z16, Z17, Z18, Z19)      \
 	VMOVDQU64     turn<>(SB), Z5     \
 	VPERMD        Z20, Z5, Z20       \
-	VPUNPCKLQDQ   Z6, Z4, Z5         \
-	VPUNPCKHQDQ   Z6, Z4, Z7         \
-	VPADDD        Z7, Z5, Z4         \
 	VSHUFI64X2    $0x44, Z20, Z4, Z5 \
 	VSHUFI64X2    $0xee, Z20, Z4, Z6 \
 	VPADDD        Z6, Z5, Z4         \
@@ -214,6 +218,111 @@ block:
 	ROW5((SI)(R12*1), Z10, Z19)
 	FINISH
 	NEXT(176)
+	JNZ block
+	END
+
+// In IQ4_XS each group of 32 has its first 16 weights in the low halves of 16 bytes, the
+// others in the high ones. Z0 and Z1 are the activations of the first 16 of groups 0-3
+// and of the others, Z2 and Z3 those of groups 4-7. The weights are multiplied with 128
+// added to them: Z20 and Z15 are what that adds for groups 0-3 and 4-7, negative.
+#define ACTIVATIONS_XS \
+	VMOVDQU64  (AX), Z4                \
+	VMOVDQU64  128(AX), Z5             \
+	VSHUFI32X4 $0x88, 64(AX), Z4, Z0   \
+	VSHUFI32X4 $0xdd, 64(AX), Z4, Z1   \
+	VSHUFI32X4 $0x88, 192(AX), Z5, Z2  \
+	VSHUFI32X4 $0xdd, 192(AX), Z5, Z3  \
+	VPXORD     Z4, Z4, Z4              \
+	VPXORD     Z5, Z5, Z5              \
+	VPXORD     Z6, Z6, Z6              \
+	VPDPBUSD   Z0, Z29, Z4             \
+	VPDPBUSD   Z2, Z29, Z5             \
+	VPDPBUSD   Z1, Z29, Z4             \
+	VPDPBUSD   Z3, Z29, Z5             \
+	VPSUBD     Z4, Z6, Z20             \
+	VPSUBD     Z5, Z6, Z15
+
+// PICK_XS makes the scales of four groups of each row, a lane for each group: their low
+// bits come from the second dword of the blocks, Z13, the upper ones from the first, Z9.
+// Z11 has the scales of the blocks.
+#define PICK_XS(low, high, out) \
+	VPSRLVD     low, Z13, Z4          \
+	VPSRLVD     high, Z9, out         \
+	VPTERNLOGD  $0xd8, Z21, Z4, out   \ // Z4&Z21 | out&^Z21
+	VPANDD      Z22, out, out         \
+	VPSUBD      Z23, out, out         \
+	VCVTDQ2PS   out, out              \
+	VMULPS      Z11, out, out         \
+	VMULPS.BCST (BX), out, out
+
+// SCALES_XS leaves those of groups 0-3 in Z12 and of 4-7 in Z14.
+#define SCALES_XS \
+	VMOVDQU      (SI), X11                         \
+	VINSERTI32X4 $1, (SI)(R10*1), Z11, Z11         \
+	VINSERTI32X4 $2, (SI)(R10*2), Z11, Z11         \
+	VINSERTI32X4 $3, (SI)(R12*1), Z11, Z11         \
+	VPERMD       Z11, Z27, Z9                      \
+	VPERMD       Z11, Z28, Z13                     \
+	VPERMW       Z11, Z10, Z11                     \
+	VCVTPH2PS    Y11, Z11                          \
+	PICK_XS(lowXS<>+0(SB), highXS<>+0(SB), Z12)    \
+	PICK_XS(lowXS<>+64(SB), highXS<>+64(SB), Z14)
+
+#define HALF_XS(from, alow, ahigh, offset, out) \
+	VMOVDQU64 from, Z4         \
+	VMOVDQA64 offset, out      \
+	HALVES(Z4)                 \
+	VPSHUFB   Z4, Z30, Z4      \
+	VPSHUFB   Z5, Z30, Z5      \
+	VPDPBUSD  alow, Z4, out    \
+	VPDPBUSD  ahigh, Z5, out
+
+// ROW_XS leaves the products of groups 0-3 and 4-7, in four parts each.
+#define ROW_XS(row, sum03, sum47) \
+	HALF_XS(8 row, Z0, Z1, Z20, sum03) \
+	HALF_XS(72 row, Z2, Z3, Z15, sum47)
+
+// GROUPS_XS scales the products of four groups and adds them to the sums of the rows.
+#define GROUPS_XS(row0, row1, row2, row3, scales, xscales) \
+	ADDROWS(row0, row1, row2, row3)  \
+	VCVTDQ2PS     Z4, Z4             \
+	VFMADD231PS   xscales, X4, X8    \
+	VEXTRACTF32X4 $1, Z4, X5         \
+	VEXTRACTF32X4 $1, scales, X6     \
+	VFMADD231PS   X6, X5, X8         \
+	VEXTRACTF32X4 $2, Z4, X5         \
+	VEXTRACTF32X4 $2, scales, X6     \
+	VFMADD231PS   X6, X5, X8         \
+	VEXTRACTF32X4 $3, Z4, X5         \
+	VEXTRACTF32X4 $3, scales, X6     \
+	VFMADD231PS   X6, X5, X8
+
+// func matvec4IQ4_XS_avx512vnni(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
+TEXT ·matvec4IQ4_XS_avx512vnni(SB), NOSPLIT, $0-56
+	VPBROADCASTD    nibbles<>(SB), Z31
+	VBROADCASTI32X4 levelsXS<>(SB), Z30
+	VPBROADCASTD    signs<>(SB), Z29
+	VBROADCASTI32X4 secondsXS<>(SB), Z28
+	VBROADCASTI32X4 firstsXS<>(SB), Z27
+	VPBROADCASTQ    halves<>(SB), Z10
+	VPBROADCASTD    thirtytwo<>(SB), Z23
+	VPBROADCASTD    sixBitsXS<>(SB), Z22
+	VPBROADCASTD    fourBitsXS<>(SB), Z21
+	ROWS(136)
+
+block:
+	SCALES_XS
+	ACTIVATIONS_XS
+	FETCH(0)
+	ROW_XS((SI), Z16, Z24)
+	FETCH(192)
+	ROW_XS((SI)(R10*1), Z17, Z25)
+	FETCH(384)
+	ROW_XS((SI)(R10*2), Z18, Z26)
+	ROW_XS((SI)(R12*1), Z19, Z9)
+	GROUPS_XS(Z16, Z17, Z18, Z19, Z12, X12)
+	GROUPS_XS(Z24, Z25, Z26, Z9, Z14, X14)
+	NEXT(136)
 	JNZ block
 	END
 
@@ -291,3 +400,49 @@ SHIFT(160, 2)
 SHIFT(192, 1)
 SHIFT(224, 3)
 GLOBL fifths<>(SB), RODATA|NOPTR, $256
+
+DATA signs<>+0(SB)/4, $0x80808080
+GLOBL signs<>(SB), RODATA|NOPTR, $4
+DATA sixBitsXS<>+0(SB)/4, $0x0000003f
+GLOBL sixBitsXS<>(SB), RODATA|NOPTR, $4
+DATA fourBitsXS<>+0(SB)/4, $0x0000000f
+GLOBL fourBitsXS<>(SB), RODATA|NOPTR, $4
+DATA thirtytwo<>+0(SB)/4, $0x00000020
+GLOBL thirtytwo<>(SB), RODATA|NOPTR, $4
+
+// The levels of IQ4_XS, plus 128.
+DATA levelsXS<>+0(SB)/8, $0x766a5d4f3f2d1801
+DATA levelsXS<>+8(SB)/8, $0xf1d9c5b5a6998d81
+GLOBL levelsXS<>(SB), RODATA|NOPTR, $16
+
+// The first and the second dwords of the four blocks.
+DATA firstsXS<>+0(SB)/8, $0x0000000400000000
+DATA firstsXS<>+8(SB)/8, $0x0000000c00000008
+GLOBL firstsXS<>(SB), RODATA|NOPTR, $16
+DATA secondsXS<>+0(SB)/8, $0x0000000500000001
+DATA secondsXS<>+8(SB)/8, $0x0000000d00000009
+GLOBL secondsXS<>(SB), RODATA|NOPTR, $16
+
+// By how much the scales of IQ4_XS are shifted.
+#define SHIFTS(name, at, count) \
+	DATA name<>+at(SB)/8, $(count<<32|count)     \
+	DATA name<>+(at+8)(SB)/8, $(count<<32|count)
+
+SHIFTS(lowXS, 0, 0)
+SHIFTS(lowXS, 16, 4)
+SHIFTS(lowXS, 32, 8)
+SHIFTS(lowXS, 48, 12)
+SHIFTS(lowXS, 64, 16)
+SHIFTS(lowXS, 80, 20)
+SHIFTS(lowXS, 96, 24)
+SHIFTS(lowXS, 112, 28)
+GLOBL lowXS<>(SB), RODATA|NOPTR, $128
+SHIFTS(highXS, 0, 12)
+SHIFTS(highXS, 16, 14)
+SHIFTS(highXS, 32, 16)
+SHIFTS(highXS, 48, 18)
+SHIFTS(highXS, 64, 20)
+SHIFTS(highXS, 80, 22)
+SHIFTS(highXS, 96, 24)
+SHIFTS(highXS, 112, 26)
+GLOBL highXS<>(SB), RODATA|NOPTR, $128

@@ -34,7 +34,7 @@ func addMatVecRows() {
 		{"Q4_K", matvecQ4_K_avx2, matvecQ4_K_avx512vnni, 4, quantOne{matvec4Q4_K_avx512vnni, 4, 0, 1 << 15}},
 		{"Q5_K", matvecQ5_K_avx2, matvecQ5_K_avx512vnni, 4, quantOne{matvec4Q5_K_avx512vnni, 4, 0, 1 << 15}},
 		{"Q6_K", matvecQ6_K_avx2, matvecQ6_K_avx512vnni, 4, quantOne{matvec1Q6_K_avx512vnni, 1, 0, 1 << 15}},
-		{"IQ4_XS", matvecIQ4_XS_avx2, matvecIQ4_XS_avx512vnni, 8, quantOne{}},
+		{"IQ4_XS", matvecIQ4_XS_avx2, matvecIQ4_XS_avx512vnni, 8, quantOne{matvec4IQ4_XS_avx512vnni, 4, 0, 1 << 15}},
 		{"TQ2_0", matvecTQ2_0_avx2, matvecTQ2_0_avx512vnni, 8, quantOne{}},
 	} {
 		f := products[b.typ].quant
@@ -138,6 +138,9 @@ func matvecTQ2_0_avx512vnni(y *float32, stride int, w *byte, rowBytes int, q *in
 
 //go:noescape
 func matvec4Q5_K_avx512vnni(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
+
+//go:noescape
+func matvec4IQ4_XS_avx512vnni(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
 
 //go:noescape
 func matvec4Q4_K_avx512vnni(y *float32, w *byte, rows int, q *int8, d *float32, s *int16, n int)
