@@ -11,7 +11,7 @@
 // Registers:
 //	SI         blocks of the first row      R10, R12 1 and 3 times the bytes of a row
 //	AX, BX, DX q, d, s at the block         CX values left   R8 rows left   R11 y
-//	R14        what to prefetch             X8 sums of the four rows
+//	R14        what to prefetch             X8 sums of the four rows    R13 scratch
 //	Z0-Z3      activations of groups 0 and 2, 1 and 3, 4 and 6, 5 and 7
 //	Z16-Z19    dot products of the rows, scaled, in sixteen parts
 //	Z20        what the minimums add, in a lane for each row, in four parts
@@ -20,22 +20,28 @@
 //	Z4-Z7, Z9-Z11, Z13 scratch
 //	Z21-Z31    constants
 
+// AHEAD is how far ahead of the first row memory is prefetched, in bytes, where four rows are shorter.
+#define AHEAD 9216
+
 // ROWS begins the loop over four rows, END ends it, and returns.
 #define ROWS(bytes) \
-	MOVQ   w+8(FP), SI      \
-	MOVQ   rows+16(FP), R8  \
-	MOVQ   y+0(FP), R11     \
-	MOVQ   n+48(FP), R10    \
-	SHRQ   $8, R10          \
-	IMUL3Q $bytes, R10, R10 \
-	LEAQ   (R10)(R10*2), R12 \
-	LEAQ   (SI)(R10*4), R14 \
-row:                      \
-	MOVQ   q+24(FP), AX     \
-	MOVQ   d+32(FP), BX     \
-	MOVQ   s+40(FP), DX     \
-	MOVQ   n+48(FP), CX     \
-	VXORPS X8, X8, X8
+	MOVQ    w+8(FP), SI       \
+	MOVQ    rows+16(FP), R8   \
+	MOVQ    y+0(FP), R11      \
+	MOVQ    n+48(FP), R10     \
+	SHRQ    $8, R10           \
+	IMUL3Q  $bytes, R10, R10  \
+	LEAQ    (R10)(R10*2), R12 \
+	LEAQ    (SI)(R10*4), R14  \
+	LEAQ    AHEAD(SI), R13    \
+	CMPQ    R13, R14          \
+	CMOVQHI R13, R14          \
+row:                        \
+	MOVQ    q+24(FP), AX      \
+	MOVQ    d+32(FP), BX      \
+	MOVQ    s+40(FP), DX      \
+	MOVQ    n+48(FP), CX      \
+	VXORPS  X8, X8, X8
 
 #define NEXT(bytes) \
 	ADDQ $bytes, SI      \
@@ -54,8 +60,8 @@ row:                      \
 	VZEROUPPER        \
 	RET
 
-// FETCH prefetches three cache lines of the next four rows into the second cache, in
-// the order of memory.
+// FETCH prefetches three cache lines of what follows the four rows into the second cache,
+// in the order of memory.
 #define FETCH(at) \
 	PREFETCHT1 (at)(R14)     \
 	PREFETCHT1 (at+64)(R14)  \
