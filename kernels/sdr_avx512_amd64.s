@@ -32,7 +32,8 @@
 
 // One vector. A tile is multiplied group by group, so that the sums of a group stay
 // in registers. Meanwhile the channels that come next are fetched, in the order of
-// memory, four lines for each four that are used.
+// memory, four lines for each four that are used. Prefetches are dropped when too many are under way,
+// so each line is asked for again two groups before it is used, which is about what memory takes.
 //
 //	DI sums of the group    SI weights of the tile
 //	DX offsets of channels  R8-R11 four channels
@@ -49,6 +50,10 @@
 	PREFETCHT1   128(CX)(BX*1)         \
 	PREFETCHT1   192(CX)(BX*1)         \
 	FETCHED(256, groups+56(FP), fetched) \
+	PREFETCHT1   128(R8)(AX*1)         \
+	PREFETCHT1   128(R9)(AX*1)         \
+	PREFETCHT1   128(R10)(AX*1)        \
+	PREFETCHT1   128(R11)(AX*1)        \
 	INTERLEAVE                         \
 	ADDQ         $32, DX               \
 	LEAQ         (R12)(R13*2), R12

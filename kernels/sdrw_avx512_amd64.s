@@ -38,7 +38,7 @@
 
 // One vector. The weights of four channels are expanded and multiplied without leaving the
 // registers. The run of a channel's next group begins behind this one; as all other channels come
-// between them, none waits for another.
+// between them, none waits for another. What follows is asked for twice, as in sdr_avx512_amd64.s.
 //
 //	DI sums of the group    SI the last place where a run may begin
 //	DX runs of channels     R8-R11 where those of a quad begin
@@ -80,6 +80,7 @@
 	CMPQ    r, SI         \
 	CMOVQHI SI, r         \
 	POPCNTQ (r), CX       \
+	PREFETCHT0 128(r)     \
 	INCQ    CX            \
 	ANDQ    $~1, CX       \
 	LEAQ    8(r)(CX*1), CX \
