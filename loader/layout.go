@@ -123,7 +123,7 @@ const (
 	// readWhileWaiting is the grade of blocks that are left for the disk to read while it is not known which
 	// runs of those behind them to read: a part in waitingPart of what is multiplied in that time.
 	readWhileWaiting = -1
-	waitingPart      = 16
+	waitingPart      = 8
 )
 
 // grades returns the grade of each block. Those of the highest are pinned first.
