@@ -53,6 +53,7 @@ func (e *exec) findGates() {
 			if down.Op == plan.MatMulAdd && down.In[0] == s.In[1] {
 				if down.channels != nil {
 					s.gate = &gate{s.In[1], down.channels, down.channels.ByValue(down.channels.Norm)}
+					e.m.Layout.Vectors += 4 * int64(len(down.channels.Order)) // a copy of the norms
 					e.units = max(e.units, int(s.W[0].Rows()), fewVectors*kernels.RowGroup)
 					e.gateSizes.packed = max(e.gateSizes.packed, kernels.RowGroup*s.mats[0].rowBytes)
 				}
