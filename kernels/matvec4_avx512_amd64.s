@@ -20,27 +20,28 @@
 //	Z4-Z7, Z9-Z11, Z13 scratch
 //	Z21-Z31    constants
 
-// AHEAD is how far ahead of the first row memory is prefetched, in bytes, where four rows are shorter.
+// Memory is prefetched BEHIND bytes behind the four rows, but at least AHEAD bytes ahead of the first.
+#define BEHIND 3072
 #define AHEAD 9216
 
 // ROWS begins the loop over four rows, END ends it, and returns.
 #define ROWS(bytes) \
-	MOVQ    w+8(FP), SI       \
-	MOVQ    rows+16(FP), R8   \
-	MOVQ    y+0(FP), R11      \
-	MOVQ    n+48(FP), R10     \
-	SHRQ    $8, R10           \
-	IMUL3Q  $bytes, R10, R10  \
-	LEAQ    (R10)(R10*2), R12 \
-	LEAQ    (SI)(R10*4), R14  \
-	LEAQ    AHEAD(SI), R13    \
-	CMPQ    R13, R14          \
-	CMOVQHI R13, R14          \
-row:                        \
-	MOVQ    q+24(FP), AX      \
-	MOVQ    d+32(FP), BX      \
-	MOVQ    s+40(FP), DX      \
-	MOVQ    n+48(FP), CX      \
+	MOVQ    w+8(FP), SI            \
+	MOVQ    rows+16(FP), R8        \
+	MOVQ    y+0(FP), R11           \
+	MOVQ    n+48(FP), R10          \
+	SHRQ    $8, R10                \
+	IMUL3Q  $bytes, R10, R10       \
+	LEAQ    (R10)(R10*2), R12      \
+	LEAQ    BEHIND(SI)(R10*4), R14 \
+	LEAQ    AHEAD(SI), R13         \
+	CMPQ    R13, R14               \
+	CMOVQHI R13, R14               \
+row:                             \
+	MOVQ    q+24(FP), AX           \
+	MOVQ    d+32(FP), BX           \
+	MOVQ    s+40(FP), DX           \
+	MOVQ    n+48(FP), CX           \
 	VXORPS  X8, X8, X8
 
 #define NEXT(bytes) \
