@@ -54,7 +54,9 @@ func (s *Session) checkpointKey() ([]byte, error) {
 	h := sha256.New()
 	h.Write(print)
 	if s.m.sparsePrompt {
-		fmt.Fprintf(h, "%+v", s.m.model.Sparsity())
+		sparsity := s.m.model.Sparsity()
+		sparsity.Blocks = nil // which say what is read from the disk, not what is computed
+		fmt.Fprintf(h, "%+v", sparsity)
 	}
 	key := binary.LittleEndian.AppendUint32(h.Sum(nil), uint32(s.kv.Len()))
 	for _, id := range s.ids {

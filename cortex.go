@@ -150,6 +150,7 @@ func open(src *loader.Source, opt *Options) (*Model, error) {
 	if err := m.start(o.Threads, openProgress(o.Progress)); err != nil {
 		return nil, err
 	}
+	m.expectReads(m.model)
 	if m.plan.Streamed && o.Logger != nil {
 		o.Logger.Info("disk measured", "model", src.Name(), "bytes per second", int64(m.plan.Disk.BytesPerSecond),
 			"request", m.plan.Disk.Request, "readers", m.plan.Disk.Readers, "gap", m.plan.Disk.Gap, "per token", m.plan.Forecast(0).Token)
@@ -187,11 +188,15 @@ func (m *Model) start(threads int, progress func(done, total int64)) (err error)
 func (m *Model) measure() error {
 	r, err := m.model.Measure()
 	m.plan.Disk = Disk(m.model.Disk())
-	if m.plan.Sparsity > 0 {
-		m.plan.StreamedPerToken, m.plan.diskPerToken = m.model.SparseStreamed()
-	}
 	m.plan.MemoryBytesPerSecond, m.plan.PromptTokensPerSecond = r.Memory, r.Prompt
 	return err
+}
+
+// expectReads adds to the plan what a token reads with channels left out, by the layout of planned, from the disk that was measured.
+func (m *Model) expectReads(planned *model.Model) {
+	if m.plan.Streamed && m.plan.Sparsity > 0 {
+		m.plan.StreamedPerToken, m.plan.diskPerToken = planned.SparseStreamed(m.plan.Disk.Gap)
+	}
 }
 
 // openProgress adapts the caller's progress function to the loader's.

@@ -74,12 +74,18 @@ func measure(src *loader.Source, opt *Options) (*Model, error) {
 	if err != nil {
 		return m, err
 	}
+	planned := m.model
+	sampled.SetSparsity(planned.Sparsity())
 	m.model = sampled
 	if room < m.model.Layout.Weights {
 		return m, nil // a small model that fits, and would not have room for a ring
 	}
 	m.model.Stream(min(room, m.model.Layout.Fair+sampleBytes), ringBytes, m.plan.ContextLength)
-	return m, m.start(o.Threads, nil)
+	if err := m.start(o.Threads, nil); err != nil {
+		return m, err
+	}
+	m.expectReads(planned)
+	return m, nil
 }
 
 // reserveShare is the share of the free memory that is left to the rest of the

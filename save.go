@@ -167,8 +167,8 @@ func (s *summed) read(b []byte) error {
 }
 
 // fingerprint tells models, and the forms of their KV caches, apart: by
-// hyper-parameters, and by name, type, shape, place and first bytes of every
-// tensor.
+// hyper-parameters, by name, type, shape, place and first bytes of every
+// tensor, and by all that the file says of its products, checksums among it.
 func (m *Model) fingerprint() (sum []byte, err error) {
 	err = m.src.Protect(func() error {
 		h := sha256.New()
@@ -179,6 +179,10 @@ func (m *Model) fingerprint() (sum []byte, err error) {
 				return err
 			}
 			fmt.Fprintf(h, "%+v %x\n", t, first)
+		}
+		for i := range m.src.Products {
+			p := &m.src.Products[i]
+			fmt.Fprintf(h, "%v %v %v %v %v\n", p.Matrices, p.Type, p.Table, p.Pieces, p.Order)
 		}
 		sum = h.Sum(nil)
 		return nil

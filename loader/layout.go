@@ -186,6 +186,9 @@ func layOut(order []Extent, memory int64, slots int, p Prompt, active Shares) St
 				all += n
 			}
 		}
+		if all == 0 {
+			continue
+		}
 		before := l.PinnedBytes
 		room := float64(min(all, left-before))
 		for i, e := range order {

@@ -35,6 +35,7 @@ type convertFlags struct {
 	thresholds, gateFirst  bool
 	hotFirst               bool
 	prune, pruneBy         string
+	prunePairs             bool
 	shards                 string
 	dirs                   []string
 	memory                 size
@@ -75,8 +76,10 @@ as by "cortex calibrate", with the same text, so that it is ready for --sparsity
 channels lie in the order of how often they are active, so that those that are read from
 the disk lie together. With --bits, the types are chosen so that all weights together take at most so many bits on average.
 
-Of a model many of whose weights are 0, sdrw4 and sdrw8 store only the others, in those
-blocks in which that saves an eighth of the bytes. --prune makes weights 0: a share of those of every
+Of a model many of whose weights are 0, sdrw4 and sdrw8 leave out the bytes of which all
+weights are, in those blocks in which that saves a twentieth of them. A byte of sdrw4 has two
+weights: with --prune-pairs they become 0 together, which makes the file smaller and faster,
+and worse. --prune makes weights 0: a share of those of every
 output, or all but N of each M that follow each other (2:4). They are those of the least
 magnitude or, with --prune-by wanda, of the least magnitude times the norm of what they
 are multiplied with over the text of --calibrate. The output matrix is pruned only
@@ -108,6 +111,7 @@ is started again with the same flags.`,
 	fs.BoolVar(&f.gateFirst, "gate-first", false, "store the matrix behind each gate in rows (q4_0 or q8_0, with --bits also q5_0), so that --sparsity leaves out what the gate makes small")
 	fs.StringVar(&f.prune, "prune", "", "weights that become 0, `SHARE` such as 50% or a pattern such as 2:4, for --type sdrw4 and sdrw8")
 	fs.StringVar(&f.pruneBy, "prune-by", "magnitude", "`SCORE` by which they are chosen: magnitude or wanda")
+	fs.BoolVar(&f.prunePairs, "prune-pairs", false, "with --type sdrw4, have the two weights of a byte become 0 together")
 	fs.StringVar(&f.shards, "shards", "", "write several files, `N` or of at most a size such as 4GiB")
 	fs.StringSliceVar(&f.dirs, "dirs", nil, "`DIRS` for the shards, in turn, separated by commas")
 	fs.Var(&f.memory, "memory", "most memory to use, such as 2GiB (default: half of what the machine has free)")
@@ -172,7 +176,7 @@ func (f *convertFlags) pruning(o *convert.Options) (err error) {
 			return usagef("--prune: %v", err)
 		}
 	}
-	o.Wanda = f.pruneBy == "wanda"
+	o.Wanda, o.PrunePairs = f.pruneBy == "wanda", f.prunePairs
 	switch {
 	case f.prune != "" && !sparse:
 		return usagef("--prune is for --type sdrw4 and sdrw8")
@@ -180,6 +184,8 @@ func (f *convertFlags) pruning(o *convert.Options) (err error) {
 		return usagef("--prune-by is magnitude or wanda, not %q", f.pruneBy)
 	case o.Wanda && (f.prune == "" || f.calibrate == ""):
 		return usagef("--prune-by wanda needs --prune and --calibrate")
+	case f.prunePairs && (f.prune == "" || o.Kind != quant.SDRW4 && o.Output != quant.SDRW4):
+		return usagef("--prune-pairs is for --prune and --type sdrw4")
 	case sparse && f.gateFirst:
 		return usagef("--gate-first is for --type sdr4 and sdr8")
 	case sparse && f.bits > 0:

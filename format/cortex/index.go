@@ -492,6 +492,9 @@ func parseThresholds(r *scan.Reader, products []*Product) error {
 		if p.Thresholds != nil {
 			return r.Malformed(at, "thresholds for entry %d are there twice", entry)
 		}
+		if blocks != 0 && blocks != p.blocks() {
+			return r.Malformed(at, "%s: thresholds with shares of %d blocks, there are %d", p.Name(), blocks, p.blocks())
+		}
 		p.Thresholds = make([]Threshold, count)
 		for i := range p.Thresholds {
 			v, t := make([]float32, 3), b[i*each:][:each]

@@ -329,7 +329,7 @@ var refused = []struct {
 	{"thresholds: NaN", tiny().with("THRS", list(cat(u32s(3, 1, 0), f32s(0, 0, float32(math.NaN()))))), format.ErrFormat, "threshold 0 of 1"},
 	{"thresholds: shares", tiny().with("THRS", list(u32s(3, 0, 1<<30))), format.ErrFormat, "number of blocks with shares is 1073741824"},
 	{"thresholds: shares are cut", tiny().with("THRS", list(cat(u32s(3, 1, 1), f32s(0, 1, 0)))), format.ErrFormat, "thresholds needs 13 bytes, 12 remain"},
-	{"thresholds: shares of other blocks", tiny().with("THRS", list(cat(u32s(3, 1, 2), f32s(0, 1, 0), []byte{1, 2}))), format.ErrFormat, "threshold 0 of 1 has shares of 2 blocks, there are 1"},
+	{"thresholds: shares of other blocks", tiny().with("THRS", list(cat(u32s(3, 1, 2), f32s(0, 1, 0), []byte{1, 2}))), format.ErrFormat, "thresholds with shares of 2 blocks, there are 1"},
 	{"thresholds: tail", tiny().with("THRS", append(list(), 0)), format.ErrFormat, "1 bytes after the last of 0 products"},
 }
 

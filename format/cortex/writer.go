@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/cortexsdr/cortex/format"
@@ -282,7 +283,7 @@ func (r *RowsWriter) Write(p []byte) (int, error) {
 // AddProduct begins a product. Of p count Matrices, Type, Channels, Table, BlockChannels (0 means
 // [DefaultBlockChannels]), Order and Thresholds; the rest is computed from the blocks.
 func (w *Writer) AddProduct(p Product) (*ProductWriter, error) {
-	p.Pieces = nil
+	p.Pieces, p.Order = nil, slices.Clone(p.Order)
 	name := p.Name()
 	byDefault := p.BlockChannels == 0
 	if byDefault {

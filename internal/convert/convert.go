@@ -32,6 +32,10 @@ type Options struct {
 	Prune quant.Pruning
 	Wanda bool
 
+	// PrunePairs has the two weights of a byte of SDRW4, those of outputs k and k + 64 of a group, become 0 together, by the root of
+	// the sum of their squares. Of half of the weights, half of the bytes are left so, and not three quarters.
+	PrunePairs bool
+
 	// Bits, if not 0, is the most bits per weight on average. The types above are then where the choice begins: products are
 	// raised to SDR8 and the embedding to Q8_0, those first that gain most per bit.
 	Bits float64
@@ -336,7 +340,7 @@ func (c *conversion) job() string {
 		fmt.Fprintf(h, "calibrated with %d tokens, windows of %d, hot first %t\n", c.o.Calibration.Tokens, c.o.Calibration.Window, c.o.HotFirst)
 	}
 	if c.o.Kind.Sparse() || c.o.Output.Sparse() {
-		fmt.Fprintf(h, "pruned by %v, %t\n", c.o.Prune, c.o.Wanda)
+		fmt.Fprintf(h, "pruned by %v, %t, pairs %t\n", c.o.Prune, c.o.Wanda, c.o.PrunePairs)
 	}
 	for _, e := range c.entries {
 		fmt.Fprintf(h, "%s %+v\n", e.typeName(), e.matrices)
@@ -348,7 +352,7 @@ func (c *conversion) job() string {
 }
 
 // version is to be raised when quantization changes, so that no file is begun with one version and ended with another.
-const version = 1
+const version = 2
 
 // tell reports progress.
 func (c *conversion) tell() {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -141,8 +142,9 @@ type packer struct {
 // a group takes at most 72.
 const mostPacked = 2 * 0xffff / 72
 
-// mostShare is the largest share of its bytes that a block is packed to. Unpacking takes time, which a few bytes less do
-// not make up for (docs/kernels.md). With half of the weights 0 it is 0.93 for SDRW4.
+// mostShare is the largest share of its bytes that a block is packed to. Bytes that are not read from a disk are worth the time that unpacking
+// takes; from memory it pays from some 0.7 of the bytes of SDRW4 on, and 0.9 of SDRW8 (docs/kernels.md). With half of the weights 0, here and
+// there, it is 0.92 for SDRW4.
 const mostShare = 0.95
 
 // smaller returns the block packed, if that is smaller by enough, or else as it is.
@@ -181,7 +183,8 @@ type quantizer struct {
 // quantizerWork is the memory of a worker.
 type quantizerWork struct {
 	rows, slab []float32
-	keep       []bool // as slab, of a sparse kind: which weights do not become 0
+	keep       []bool    // as slab, of a sparse kind: which weights do not become 0
+	pairs      []float32 // where weights are left out in pairs: the lengths of a row of them
 	index      []int32
 	raw        []byte
 	encoder    *quant.Encoder
@@ -195,6 +198,10 @@ func (c *conversion) newQuantizer(e *entry) (_ *quantizer, err error) {
 	size := int64(c.o.Threads) * 2 * loader.SizeOf[float32](n*group)
 	if e.kind.Sparse() {
 		size += int64(c.o.Threads) * loader.SizeOf[bool](n*group)
+	}
+	pairs := c.o.PrunePairs && e.kind == quant.SDRW4
+	if pairs {
+		size += int64(c.o.Threads) * loader.SizeOf[float32](n)
 	}
 	if moments != nil {
 		size += loader.SizeOf[float32](moments.Values())
@@ -212,6 +219,9 @@ func (c *conversion) newQuantizer(e *entry) (_ *quantizer, err error) {
 		w := quantizerWork{rows: loader.Take[float32](q.buf, n*group), slab: loader.Take[float32](q.buf, n*group)}
 		if e.kind.Sparse() {
 			w.keep = loader.Take[bool](q.buf, n*group)
+		}
+		if pairs {
+			w.pairs = loader.Take[float32](q.buf, n)
 		}
 		q.workers = append(q.workers, w)
 	}
@@ -363,11 +373,21 @@ func (q *quantizer) read(w *quantizerWork, group int) (err error) {
 	clear(w.rows[rows*n : size*n])
 	if w.keep != nil {
 		clear(w.keep)
-		for r := range rows {
-			row := w.rows[r*n:][:n]
-			w.index = q.c.o.Prune.Select(w.index, row, q.norms)
+		step := size // from a weight to that of the same byte which stays or goes with it
+		if w.pairs != nil {
+			step = size / 2
+		}
+		for r := range min(rows, step) {
+			scores := w.rows[r*n:][:n]
+			if w.pairs != nil {
+				lengths(w.pairs, scores, w.rows[(r+step)*n:][:n])
+				scores = w.pairs
+			}
+			w.index = q.c.o.Prune.Select(w.index, scores, q.norms)
 			for _, j := range w.index {
-				w.keep[int(j)*size+r] = row[j] != 0 // also where feedback would make up for others
+				for o := r; o < size; o += step {
+					w.keep[int(j)*size+o] = w.rows[o*n+int(j)] != 0 // also where feedback would make up for others
+				}
 			}
 		}
 	}
@@ -375,6 +395,13 @@ func (q *quantizer) read(w *quantizerWork, group int) (err error) {
 		return notFinite(q.c.src, t, w.rows[:rows*n], first)
 	}
 	return nil
+}
+
+// lengths makes dst[j] the length of (a[j], b[j]).
+func lengths(dst, a, b []float32) {
+	for j := range dst {
+		dst[j] = float32(math.Hypot(float64(a[j]), float64(b[j])))
+	}
 }
 
 // notFinite returns the error that names a value that is no finite number.

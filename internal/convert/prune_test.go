@@ -43,10 +43,11 @@ func TestConvertPruned(t *testing.T) {
 	src := small(t, nil)
 	for _, c := range []struct {
 		dense, sparse quant.Kind
-		size          float64 // of the dense one's, at most: a quarter of the pairs of weights are 0, or half of the weights
-	}{{quant.SDR4, quant.SDRW4, 0.95}, {quant.SDR8, quant.SDRW8, 0.75}} {
+		pairs         bool
+		size          float64 // of the dense one's, at most: a quarter of the pairs of weights are 0, or half of the weights or pairs
+	}{{quant.SDR4, quant.SDRW4, false, 0.95}, {quant.SDR4, quant.SDRW4, true, 0.8}, {quant.SDR8, quant.SDRW8, false, 0.75}} {
 		o := defaults
-		o.Kind = c.dense
+		o.Kind, o.PrunePairs = c.dense, c.pairs
 		_, before := run(t, src, o)
 		o.Kind = c.sparse
 		for _, p := range []quant.Pruning{{Drop: 0.5}, {Keep: 2, Of: 4}, {Keep: 16, Of: 32}} {

@@ -145,7 +145,7 @@ func (e *exec) begin(ctx context.Context, kv *KV, p *Pass, from, to, pos int) {
 	e.sparse = p.Sparse && e.sparsity.Level > 0
 	if e.m.stream != nil {
 		var active loader.Shares
-		if e.sparse {
+		if e.sparse && e.n <= channelVectors { // of many tokens, any of them is active for one
 			active = e.active
 		}
 		e.m.stream.Selective(e.n, active)

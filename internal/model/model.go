@@ -218,9 +218,9 @@ func (m *Model) StreamedPerPass(n int) int64 {
 }
 
 // SparseStreamed returns how many bytes are about read from the file for a token with the sparsity that has been
-// set, of a model that has been started, and how many bytes of whole blocks the disk would read in that time.
-func (m *Model) SparseStreamed() (bytes, cost int64) {
-	bytes, cost = m.layout.Sparse(m.order, m.exec.active, m.stream.Disk().Gap)
+// set, by the layout of Stream, from a disk with such a gap, and how many bytes of whole blocks it would read in that time.
+func (m *Model) SparseStreamed(gap int64) (bytes, cost int64) {
+	bytes, cost = m.layout.Sparse(m.order, m.exec.active, gap)
 	return bytes + m.layout.RowBytes, cost + m.layout.RowBytes
 }
 

@@ -2,6 +2,7 @@ package model
 
 import (
 	"math"
+	"slices"
 
 	"github.com/cortexsdr/cortex/kernels"
 	"github.com/cortexsdr/cortex/loader"
@@ -59,7 +60,7 @@ func (m *Model) SetSparsity(s Sparsity) {
 	if s.Level == 0 || !m.streamed {
 		return
 	}
-	e.active = make(loader.Shares, len(m.order)) // anew, as a stream may hold the one before
+	e.active = slices.Repeat(loader.Shares{1}, len(m.order)) // anew, as a stream may hold the one before
 	for i := range e.steps {
 		st := &e.steps[i]
 		if c := st.channels; c != nil {
