@@ -228,8 +228,10 @@ func (f *calibration) measure(cmd *cobra.Command, scr *screen, text string) (map
 			thresholds[name] = append(thresholds[name], container.Threshold{Sparsity: float32(level), Keep: float32(1 - hists[i].Below(v)), Value: v})
 		}
 	}
-	scr.Status("calibration: which blocks are active")
-	return thresholds, levels, countActive(cmd.Context(), m, ids[:min(len(ids), activeTokens)], size, products, thresholds)
+	ids = ids[:min(len(ids), activeTokens)]
+	return thresholds, levels, countActive(cmd.Context(), m, ids, size, products, thresholds, func(done int) {
+		scr.Status("calibration: which blocks are active, token %d of %d", done, len(ids))
+	})
 }
 
 // activeTokens is the most tokens that countActive is given: of the hundreds of channels of a block, they tell the share to a fraction of a percent.
@@ -237,7 +239,8 @@ const activeTokens = 8192
 
 // countActive runs tokens through the model, size at a time, and adds to the thresholds of the products how many of the channels of
 // each block are active with them.
-func countActive(ctx context.Context, m *cortex.Model, ids []int32, size int, products []container.Product, thresholds map[string][]container.Threshold) error {
+func countActive(ctx context.Context, m *cortex.Model, ids []int32, size int, products []container.Product, thresholds map[string][]container.Threshold,
+	progress func(done int)) error {
 	type active struct {
 		*container.Product
 		vectors int
@@ -281,7 +284,7 @@ func countActive(ctx context.Context, m *cortex.Model, ids []int32, size int, pr
 			})
 		}
 		blocks.Wait()
-	}, func(int) {})
+	}, progress)
 	for name, a := range all {
 		if a.vectors == 0 {
 			continue

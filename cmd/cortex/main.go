@@ -26,7 +26,7 @@ const (
 	exitOK          = 0
 	exitError       = 1
 	exitUsage       = 2   // the command line makes no sense
-	exitInterrupted = 130 // or terminated: as shells report a program that was interrupted
+	exitInterrupted = 130 // as shells report a program that was interrupted; also for SIGTERM
 )
 
 func main() {
