@@ -17,7 +17,7 @@ func TestProductBits(t *testing.T) {
 		case 1: // a float
 			n = 75
 		case 32:
-			productBits(t, typ, p, 19*32) // bodies that take 16 blocks at once
+			productBits(t, typ, p, 35*32) // bodies that take 16 blocks at once, for rows of 1024 and more values
 		}
 		productBits(t, typ, p, n)
 	}
