@@ -101,8 +101,8 @@ type Stats struct {
 	BytesRead       int64         // of weights that the kernels went through
 	BytesStreamed   int64         // of weights that were read from the file since they have no room, ahead of their use
 	BytesAhead      int64         // of BytesStreamed, what has not been used yet: the ring, which already has the beginning of the next pass
-	DiskTime        time.Duration // with at least one of these reads in flight
-	DiskRequests    int64         // how many reads these were
+	DiskTime        time.Duration // with at least one read in flight that is ahead of its use
+	DiskRequests    int64         // how many reads DiskTime is of; those of single rows of tables are not among them
 	Memory          []MemoryItem  // what MemoryUsed is made of
 	MemoryUsed      int64         // reserved of MemoryLimit now
 	MemoryPeak      int64         // most that was ever reserved
