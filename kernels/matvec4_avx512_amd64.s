@@ -17,8 +17,8 @@
 //	Z20        what the minimums add, in a lane for each row, in four parts
 //	Z12, Z14   words of scales 0-3 and minimums 0-3, and of 4-7, in a lane for each row
 //	Y15        scales of the four rows, then those of their minimums
-//	Z4-Z7, Z9-Z11, Z13 scratch
-//	Z21-Z31    constants
+//	Z4-Z7, Z9, Z11, Z13 scratch
+//	Z10, Z21-Z31 constants, but for IQ4_XS Z24 and Z25, which are scratch
 
 // Memory is prefetched BEHIND bytes behind the four rows, but at least AHEAD bytes ahead of the first.
 #define BEHIND 3072
@@ -61,8 +61,8 @@ row:                             \
 	VZEROUPPER        \
 	RET
 
-// FETCH prefetches three cache lines of what follows the four rows into the second cache,
-// in the order of memory.
+// FETCH prefetches three cache lines into the second cache, BEHIND the four rows or AHEAD of
+// the first, in the order of memory.
 #define FETCH(at) \
 	PREFETCHT1 (at)(R14)     \
 	PREFETCHT1 (at+64)(R14)  \

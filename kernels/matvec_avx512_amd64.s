@@ -23,8 +23,8 @@
 //	Z16-Z19, Z24, Z25 scratch of everything
 //
 // Memory: while a group is multiplied, the next one is prefetched, or what lies 8 KiB
-// ahead if the rows are short, in the order in which it lies in memory. Prefetching past the end of the weights is harmless, it
-// cannot fault.
+// ahead if the rows are short, in the order in which it lies in memory. Prefetching past
+// the end of the weights is harmless, it cannot fault.
 
 // START loads the arguments. The step of R13 from vector to vector is n shifted by
 // indexShift; it replaces rowBytes in memory.

@@ -53,13 +53,14 @@ type (
 	sdrUnpack func(panel, values *byte, offsets *uintptr, next *uintptr, quads, at, size int, table *[16]byte)
 )
 
-// An sdrExpand unpacks the runs of group g of some channels, all of which are in b, to lines of the dense
-// type; zero is the byte of weights that are 0.
+// An sdrExpand unpacks the runs of group g of some channels, all of which are in b, to lines of
+// the dense type; zero is the byte of weights that are 0.
 type sdrExpand func(lines []byte, b *SDRBlock, channels []int32, g int, zero byte)
 
-// An sdrPacked multiplies one vector with packed weights, of whose channels the first runs are at runs,
-// and none behind last. runs becomes where those behind the last group are. Of each channel at next, one more than runs, size bytes are fetched. zero is the byte of
-// weights that are 0.
+// An sdrPacked multiplies one vector with packed weights, of whose channels the first runs are
+// at runs, and none behind last. runs becomes where those behind the last group are. Of each
+// channel at next, one more than runs, size bytes are fetched. zero is the byte of weights that
+// are 0.
 type sdrPacked func(acc *int32, last *byte, runs *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride, size int, table *[16]byte, zero byte)
 
 func sdrExpandRef(lines []byte, b *SDRBlock, channels []int32, g int, zero byte) {

@@ -15,8 +15,10 @@ import (
 //
 // A byte of SDR4 is two weights and is there if one of them is not 0: places of single codes
 // take longer to find than memory takes to deliver what they save. The run of group g of channel j
-// begins at byte Starts[j] + 2*Offsets[j][g] of the values, and behind the last one there are so
-// many zeros that sdrwRun bytes can be read from the beginning of any run.
+// begins at byte Starts[j] + 2*Offsets[j][g] of the values. Those of a channel lie each directly
+// behind the one before, in the order of the groups, which kernels rely on: they take Offsets for
+// the first group only. Behind the last run there are so many zeros that sdrwRun bytes can be read
+// from the beginning of any run.
 //
 //	Starts   [channels] uint32
 //	Offsets  [channels][groups] uint16
