@@ -3,4 +3,4 @@ package kernels
 import "syscall"
 
 // hugePages asks for large pages, as package loader does for weights.
-func hugePages(b []byte) { _ = syscall.Madvise(b, 14) } // MADV_HUGEPAGE
+func hugePages(b []byte) { _ = syscall.Madvise(b, syscall.MADV_HUGEPAGE) }
