@@ -249,6 +249,11 @@ func resize[T any](s []T, n int) []T {
 }
 
 // An SDRBlock is the weights of some channels as they are stored.
+//
+// Next is the block whose channels follow, of as many groups and packed as this one is. While
+// channels of this block are multiplied, those of Next that are active after them are fetched into
+// the cache. For that its fields have to be set and its bytes to be there, Starts and Offsets
+// included; if they are not, nothing is fetched and results are the same.
 type SDRBlock struct {
 	Scales   []byte    // [Channels][Groups] binary16
 	Values   []byte    // [Channels][Groups][SDRGroupBytes], or what Pack makes of it
@@ -258,7 +263,19 @@ type SDRBlock struct {
 	Table    *[16]byte // of SDR4, 0..127
 	Starts   []byte    // of SDRW4 and SDRW8, see Pack; nil if the block is not packed
 	Offsets  []byte
-	Next     *SDRBlock // whose channels follow, packed as this one is: while those of this one are multiplied, they are fetched; may be nil
+	Next     *SDRBlock // see below; may be nil
+}
+
+// complete reports whether the bytes of all channels are there, packed or not.
+func (b *SDRBlock) complete(packed bool) bool {
+	weights := b.Channels * b.Groups
+	switch {
+	case b.Channels < 0 || len(b.Scales) < 2*weights:
+		return false
+	case packed:
+		return len(b.Starts) >= 4*b.Channels && len(b.Offsets) >= 2*weights && len(b.Values) >= sdrwRun
+	}
+	return len(b.Values) >= SDRGroupBytes*weights
 }
 
 // TileGroups returns how many groups a tile of a product with m vectors should have: wide
@@ -305,8 +322,7 @@ func (p *SDR) Accumulate(acc []int32, b *SDRBlock, g0, g1 int, in *SDRInput, i0,
 	if p.sparse && b.Starts == nil {
 		p = p.dense
 	}
-	if b.Channels < 0 || len(b.Scales) < 2*b.Channels*b.Groups || !p.sparse && len(b.Values) < SDRGroupBytes*b.Channels*b.Groups ||
-		p.sparse && (len(b.Starts) < 4*b.Channels || len(b.Offsets) < 2*b.Channels*b.Groups || len(b.Values) < sdrwRun) {
+	if !b.complete(p.sparse) {
 		panic(fmt.Sprintf("kernels: %d bytes of scales and %d of weights for %d channels of %d groups", len(b.Scales), len(b.Values), b.Channels, b.Groups))
 	}
 	for _, j := range in.Index[i0:i1] {

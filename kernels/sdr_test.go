@@ -305,6 +305,62 @@ func TestSDRPack(t *testing.T) {
 	}
 }
 
+// Results are the same whether what follows a block can be fetched or not.
+func TestSDRNext(t *testing.T) {
+	const groups, channels, each = 3, 150, 50 // in three blocks
+	for typ, p := range sdrs {
+		for _, row := range p.fam.rows {
+			t.Run(fmt.Sprintf("%s/isa=%s", typ, row.isa.name), func(t *testing.T) {
+				available(t, row.isa)
+				p := *p
+				p.fam = &family[*sdrBody]{fn: row.fn}
+				r := rand.New(rand.NewPCG(1, 2))
+				m := newSDRMatrix(r, sdrs[typ], channels, groups)
+				for _, vectors := range []int{1, 2, 17} {
+					var in SDRInput
+					in.Set(floats(r, vectors*channels), nil, m.dmax)
+					acc, scratch := make([]int32, p.AccLen(2, vectors)), make([]byte, p.ScratchBytes(2, vectors))
+					var want []int32
+					for name, change := range map[string]func(b []*SDRBlock){
+						"none":            func(b []*SDRBlock) { b[0].Next = nil },
+						"all":             func([]*SDRBlock) {},
+						"no bytes":        func(b []*SDRBlock) { b[1].Scales, b[1].Values, b[1].Starts, b[1].Offsets = nil, nil, nil, nil },
+						"no bytes behind": func(b []*SDRBlock) { b[2].Scales, b[2].Values, b[2].Starts, b[2].Offsets = nil, nil, nil, nil },
+						"no values":       func(b []*SDRBlock) { b[1].Values = nil },
+						"no starts":       func(b []*SDRBlock) { b[1].Starts = nil },
+						"few starts":      func(b []*SDRBlock) { b[1].Starts = b[1].Starts[:min(4, len(b[1].Starts))] },
+						"no channels":     func(b []*SDRBlock) { b[1].Channels, b[2].First = 0, each },
+						"other channels":  func(b []*SDRBlock) { b[1].First = 2 * each },
+						"other groups":    func(b []*SDRBlock) { b[1].Groups = 1 << 20 },
+						"other layout": func(b []*SDRBlock) {
+							other := m.SDRBlock
+							if !p.sparse {
+								other = SDRBlock{}
+								sdrs[map[string]string{"SDR4": "SDRW4", "SDR8": "SDRW8"}[typ]].Pack(&other, &m.SDRBlock)
+							}
+							other.First, other.Channels = each, each
+							b[0].Next = &other
+						},
+					} {
+						var b []*SDRBlock
+						for c := 0; c < channels; c += each {
+							b = append(b, m.channels(c, c+each))
+						}
+						b[0].Next, b[1].Next = b[1], b[2]
+						change(b)
+						clear(acc)
+						require.Nil(t, caught(func() { p.Accumulate(acc, b[0], 1, groups, &in, 0, each, scratch) }), name)
+						if want == nil {
+							want = slices.Clone(acc)
+						}
+						require.True(t, slices.Equal(want, acc), "%s, %d vectors", name, vectors)
+					}
+				}
+			})
+		}
+	}
+}
+
 // Finish writes what is wanted and nothing else.
 func TestSDRFinish(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))

@@ -197,13 +197,14 @@ var lineOffsets = func() (o [sdrEntries]uintptr) {
 // next on.
 func (k *sdrTiles) expandChunk(c *sdrChunk, b *SDRBlock, g0, g, groups, quads int, in *SDRInput, next int) {
 	k.expand(c.lines[:], b, c.channels[:4*quads], g0+g, c.zero)
+	following := b.following(true)
 	for e := 4 * quads * g / groups; e < 4*quads*(g+1)/groups; e++ {
 		if next+e >= len(in.Index) {
 			return
 		}
 		from, j := b, int(in.Index[next+e])-b.First
-		if j >= b.Channels && b.Next != nil {
-			from, j = b.Next, j-b.Channels
+		if j >= b.Channels && following != nil {
+			from, j = following, j-b.Channels
 		}
 		if j < from.Channels {
 			start := sdrwStart(from, j, g0)
@@ -275,11 +276,20 @@ func (b *SDRBlock) in(channels []int32) int {
 	return n
 }
 
+// following returns the block behind b if its channels can be fetched, or nil.
+func (b *SDRBlock) following(packed bool) *SDRBlock {
+	next := b.Next
+	if next == nil || next.First != b.First+b.Channels || next.Groups != b.Groups || !next.complete(packed) {
+		return nil
+	}
+	return next
+}
+
 // fetch sets next and scales to the first n of the channels, in b and the blocks that follow.
 func (c *sdrChunk) fetch(b *SDRBlock, g0 int, channels []int32, n int) {
 	channels = channels[:min(n, len(channels))]
 	e := 0
-	for ; b != nil && len(channels) > 0; b = b.Next {
+	for ; b != nil && len(channels) > 0; b = b.following(false) {
 		k := b.in(channels)
 		size := uintptr(b.Groups * SDRGroupBytes)
 		values := uintptr(unsafe.Pointer(unsafe.SliceData(b.Values))) + uintptr(g0*SDRGroupBytes)
@@ -311,7 +321,8 @@ func (c *sdrChunk) placePacked(b *SDRBlock, g0, n int) {
 	}
 }
 
-// start sets y to the addresses of the first runs of channels of b, plus more.
+// start sets y to the addresses of the first runs of channels of b, which has at least one, plus
+// more.
 func (c *sdrChunk) start(y []uintptr, b *SDRBlock, channels []int32, more int) {
 	values := uintptr(unsafe.Pointer(unsafe.SliceData(b.Values))) + uintptr(more)
 	starts, first := unsafe.Slice((*[4]byte)(b.Starts[:4*b.Channels]), b.Channels), b.First
@@ -320,13 +331,16 @@ func (c *sdrChunk) start(y []uintptr, b *SDRBlock, channels []int32, more int) {
 	}
 }
 
-// fetchPacked is fetch for packed blocks. Where the runs of group g0 begin is only estimated there: offsets are not in
-// the cache.
+// fetchPacked is fetch for packed blocks. Where the runs of group g0 begin is only estimated
+// there: offsets are not in the cache.
 func (c *sdrChunk) fetchPacked(b *SDRBlock, g0 int, channels []int32, n int) {
 	channels = channels[:min(n, len(channels))]
 	e := 0
-	for ; b != nil && len(channels) > 0; b = b.Next {
+	for ; b != nil && len(channels) > 0; b = b.following(true) {
 		k := b.in(channels)
+		if k == 0 { // of b, which may have none
+			continue
+		}
 		size := uintptr(2 * b.Groups)
 		scales := uintptr(unsafe.Pointer(unsafe.SliceData(b.Scales))) + uintptr(2*g0)
 		places.fn(c.scales[e:e+k], channels[:k], scales-uintptr(b.First)*size, size)
