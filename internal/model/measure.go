@@ -18,14 +18,11 @@ const (
 // measureTokens is the number of vectors that stand for a prompt: more of them are hardly faster each.
 const measureTokens = 64
 
-// Measure returns how fast the products of the plan are, with weights that are in memory. It takes a fraction of
-// a second and is for the time between Start and the first pass.
+// Measure returns how fast the products of the plan of a streamed model are, with weights that are in memory. It
+// takes a fraction of a second and is for the time between Start and the first pass.
 func (m *Model) Measure() (plan.Rates, error) {
 	<-m.turn
 	defer func() { m.turn <- struct{}{} }()
-	if m.stream == nil {
-		return m.exec.measure()
-	}
 	m.stream.Settle() // the readers take processor time
 	r, err := m.exec.measure()
 	r.Disk = m.stream.Disk().BytesPerSecond
@@ -135,14 +132,6 @@ func (t timings) rate() float64 {
 
 // timeRound runs a round whose blocks are in memory, and returns their size and the time, or 0.
 func (e *exec) timeRound(r *round) (bytes int64, took time.Duration, err error) {
-	if !e.m.streamed {
-		if err := e.runRound(r); err != nil { // it may have to be paged in first
-			return 0, 0, err
-		}
-		start := time.Now()
-		err := e.runRound(r)
-		return r.bytes(), time.Since(start), err
-	}
 	for i := range r.blocks {
 		b := &r.blocks[i]
 		if b.data = e.m.stream.Peek(b.index); b.data == nil {
@@ -166,22 +155,13 @@ func (e *exec) timeChannels(c *channels, samples timings) (took time.Duration, e
 		return 0, err
 	}
 	for i := range c.blocks {
-		var data []byte
-		if e.m.streamed {
-			data = e.m.stream.Peek(c.Block + i)
-		} else if data, err = e.m.load.Acquire(c.Block + i); err != nil { // which needs no Release
-			return 0, err
-		}
+		data := e.m.stream.Peek(c.Block + i)
 		if data == nil {
 			continue
 		}
 		c.view(i, data)
 		start := time.Now()
 		err := e.multiplyViewed(c, i, i+1)
-		if !e.m.streamed && err == nil { // it may have had to be paged in
-			start = time.Now()
-			err = e.multiplyViewed(c, i, i+1)
-		}
 		d := time.Since(start)
 		c.view(i, nil)
 		if err != nil {
