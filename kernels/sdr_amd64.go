@@ -22,7 +22,7 @@ func addSDRRows() {
 		high := sdrTiles{r.group, sdrFold_avx512vnni, r.one512, r.end512, &sdrPanels{sdrFoldMany_avx512vnni, r.unpack, sdrMultiply_avx512vnni}, nil, nil}
 		sdrs[r.dense].fam.add(avx2, low.body())
 		sdrs[r.dense].fam.add(avx512vnni, high.body())
-		low.expand, high.expand = sdrExpandRef, sdrExpandRef
+		low.expand, high.expand = sdrExpandBy(sdrwExpand_avx2), sdrExpandBy(sdrwExpand_avx2)
 		if cpu.X86.HasAVX512VBMI && cpu.X86.HasAVX512VBMI2 {
 			high.expand, high.packed = sdrwExpand, r.packed
 		}
@@ -34,6 +34,11 @@ func addSDRRows() {
 func sdrwExpand(lines []byte, b *SDRBlock, channels []int32, g int, zero byte) {
 	sdrwExpand_avx512vbmi2(&lines[0], &b.Values[0], &b.Starts[0], &b.Offsets[2*g], &channels[0], len(channels), b.First, b.Groups, len(b.Values)-sdrwRun, zero)
 }
+
+// sdrwExpand_avx2 equals, but for the names of its arguments, [sdrwUnpack].
+//
+//go:noescape
+func sdrwExpand_avx2(line, run *byte, places *[256][8]byte, zero byte)
 
 //go:noescape
 func sdrwExpand_avx512vbmi2(lines, values, starts, offsets *byte, channels *int32, n, first, groups, last int, zero byte)

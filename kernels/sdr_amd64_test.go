@@ -18,7 +18,7 @@ func TestSDRWithoutVBMI(t *testing.T) {
 	eight := sdrTiles{group: 64, fold: sdrFold_avx512vnni, one: sdr8_avx512vnni, finish: sdr8Finish_avx512vnni,
 		panels: &sdrPanels{sdrFoldMany_avx512vnni, sdr8Unpack_avx512vnni, sdrMultiply_avx512vnni}}
 	sparse4, sparse8 := four, eight
-	sparse4.expand, sparse8.expand = sdrExpandRef, sdrExpandRef
+	sparse4.expand, sparse8.expand = sdrExpandBy(sdrwExpand_avx2), sdrExpandBy(sdrwExpand_avx2)
 	for typ, tiles := range map[string]sdrTiles{"SDR4": four, "SDRW4": sparse4, "SDRW8": sparse8} {
 		t.Run(typ, func(t *testing.T) {
 			sdr, body := sdrs[typ], tiles.body()

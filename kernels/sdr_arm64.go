@@ -16,7 +16,7 @@ func addSDRRows() {
 		high.one = r.dotprod
 		sdrs[r.dense].fam.add(neon, low.body())
 		sdrs[r.dense].fam.add(dotprod, high.body())
-		low.expand, high.expand = sdrExpandRef, sdrExpandRef
+		low.expand, high.expand = sdrExpandBy(sdrwExpand_neon), sdrExpandBy(sdrwExpand_neon)
 		sdrs[r.sparse].fam.add(neon, low.body())
 		sdrs[r.sparse].fam.add(dotprod, high.body())
 	}
@@ -36,6 +36,11 @@ func sdrFinishInOrder(group int) sdrFinish {
 		}
 	}
 }
+
+// sdrwExpand_neon equals, but for the names of its arguments, [sdrwUnpack].
+//
+//go:noescape
+func sdrwExpand_neon(line, run *byte, places *[256][8]byte, zero byte)
 
 //go:noescape
 func sdrFold_neon(x *uint32, sums *int32, scales *byte, offsets *uintptr, in *float32, quads, groups, half int, last uint32)

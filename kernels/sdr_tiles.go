@@ -63,9 +63,16 @@ type sdrExpand func(lines []byte, b *SDRBlock, channels []int32, g int, zero byt
 // are 0.
 type sdrPacked func(acc *int32, last *byte, runs *uintptr, next *uintptr, quads int, x *uint32, half, groups, stride, size int, table *[16]byte, zero byte)
 
-func sdrExpandRef(lines []byte, b *SDRBlock, channels []int32, g int, zero byte) {
-	for e, j := range channels {
-		sdrwUnpack(lines[SDRGroupBytes*e:], b, int(j)-b.First, g, zero)
+// An sdrExpandLine makes the 64 bytes of a group of the dense type of a run; zero is the byte of weights that are 0.
+type sdrExpandLine func(line, run *byte, places *[256][8]byte, zero byte)
+
+// sdrExpandBy makes the lines one after the other.
+func sdrExpandBy(expand sdrExpandLine) sdrExpand {
+	return func(lines []byte, b *SDRBlock, channels []int32, g int, zero byte) {
+		for e, j := range channels {
+			line, run := lines[SDRGroupBytes*e:][:SDRGroupBytes], b.Values[sdrwStart(b, int(j)-b.First, g):][:sdrwRun]
+			expand(&line[0], &run[0], &sdrwPlaces, zero)
+		}
 	}
 }
 

@@ -130,6 +130,22 @@ func sdrwStart(b *SDRBlock, j, g int) int {
 	return min(at, len(b.Values)-sdrwRun)
 }
 
+// sdrwPlaces tells for each byte of a mask which of the bytes that are there goes to each place; to those
+// of bytes that are not there goes number 255, which neither PSHUFB nor TBL finds in 16 bytes.
+var sdrwPlaces = func() (places [256][8]byte) {
+	for mask := range places {
+		n := byte(0)
+		for i := range places[mask] {
+			places[mask][i] = 255
+			if mask>>i&1 > 0 {
+				places[mask][i] = n
+				n++
+			}
+		}
+	}
+	return places
+}()
+
 // sdrwUnpack makes the bytes of a group of the dense type; zero is the byte of weights that
 // are 0.
 func sdrwUnpack(line []byte, b *SDRBlock, j, g int, zero byte) {
