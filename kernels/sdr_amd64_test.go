@@ -10,8 +10,12 @@ import (
 
 // Where the processor has VBMI and VBMI2, the rows of AVX-512 do not use these.
 func TestSDRWithoutVBMI(t *testing.T) {
+	t.Run("isa="+avx512vnni.name, testSDRWithoutVBMI)
+}
+
+func testSDRWithoutVBMI(t *testing.T) {
 	if !avx512vnni.have {
-		t.Skip("no AVX-512 VNNI")
+		t.Skip("this processor does not have it")
 	}
 	four := sdrTiles{group: 128, fold: sdrFold_avx512vnni, one: sdr4_avx512vnni, finish: sdr4Finish_avx512vnni,
 		panels: &sdrPanels{sdrFoldMany_avx512vnni, sdr4Unpack_avx512vnni, sdrMultiply_avx512vnni}}
