@@ -267,11 +267,7 @@ func countActive(ctx context.Context, m *cortex.Model, ids []int32, size int, pr
 			blocks.Go(func() {
 				for x := x; len(x) > 0; x = x[a.Channels:] {
 					for j := piece.First; j < piece.First+piece.Channels; j++ {
-						v := j
-						if a.Order != nil {
-							v = int(a.Order[j])
-						}
-						score, reached := float32(math.Abs(float64(x[v])))*a.Norm[j], 0
+						score, reached := float32(math.Abs(float64(x[a.Value(j)])))*a.Norm[j], 0
 						for _, t := range list {
 							if score < t.Value {
 								break

@@ -460,9 +460,10 @@ func (p *Product) checkThresholds(list []Threshold) (detail string) {
 	return ""
 }
 
-// parseThresholds reads the section of thresholds into the products.
-func parseThresholds(r *scan.Reader, products []*Product) error {
-	n, err := r.Count("number of products with thresholds", minThresholds)
+// eachListed reads a section that has something of some products: their number, and of each its entry, and what parse reads. At is
+// where the product's part begins, and least what it takes at least.
+func eachListed(r *scan.Reader, what string, least int, products []*Product, parse func(at, entry int, p *Product) error) error {
+	n, err := r.Count("number of products with "+what, least)
 	if err != nil {
 		return err
 	}
@@ -472,6 +473,23 @@ func parseThresholds(r *scan.Reader, products []*Product) error {
 		if err != nil {
 			return err
 		}
+		p := products[entry]
+		if p == nil {
+			return r.Malformed(at, "%s for entry %d, which is no product", what, entry)
+		}
+		if err := parse(at, entry, p); err != nil {
+			return err
+		}
+	}
+	if r.Remaining() > 0 {
+		return r.Malformed(r.Pos, "%d bytes after the last of %d products", r.Remaining(), n)
+	}
+	return nil
+}
+
+// parseThresholds reads the section of thresholds into the products.
+func parseThresholds(r *scan.Reader, products []*Product) error {
+	return eachListed(r, "thresholds", minThresholds, products, func(at, entry int, p *Product) error {
 		count, err := number(r, "number of thresholds", r.Remaining()/thresholdSize)
 		if err != nil {
 			return err
@@ -484,10 +502,6 @@ func parseThresholds(r *scan.Reader, products []*Product) error {
 		b, err := r.Bytes(uint64(count)*uint64(each), "thresholds")
 		if err != nil {
 			return err
-		}
-		p := products[entry]
-		if p == nil {
-			return r.Malformed(at, "thresholds for entry %d, which is no product", entry)
 		}
 		if p.Thresholds != nil {
 			return r.Malformed(at, "thresholds for entry %d are there twice", entry)
@@ -507,9 +521,6 @@ func parseThresholds(r *scan.Reader, products []*Product) error {
 		if detail := p.checkThresholds(p.Thresholds); detail != "" {
 			return r.Malformed(at, "%s", detail)
 		}
-	}
-	if r.Remaining() > 0 {
-		return r.Malformed(r.Pos, "%d bytes after the last of %d products", r.Remaining(), n)
-	}
-	return nil
+		return nil
+	})
 }

@@ -10,6 +10,14 @@ import (
 // minOrder is what the order of a product takes at least: the number of its entry, and a channel.
 const minOrder = 4 + 2
 
+// Value returns which value of the input channel j is multiplied with.
+func (p *Product) Value(j int) int {
+	if p.Order == nil {
+		return j
+	}
+	return int(p.Order[j])
+}
+
 // ByValue returns values of channels, [Channels] in the order in which the product has them, in the order of the input's values: list
 // itself if that is the same.
 func (p *Product) ByValue(list []float32) []float32 {
@@ -65,20 +73,7 @@ func encodeOrders(entries []int, products []*Product) []byte {
 
 // parseOrders reads the section of orders into the products.
 func parseOrders(r *scan.Reader, products []*Product) error {
-	n, err := r.Count("number of products with an order", minOrder)
-	if err != nil {
-		return err
-	}
-	for range n {
-		at := r.Pos
-		entry, err := number(r, "number of an entry", len(products)-1)
-		if err != nil {
-			return err
-		}
-		p := products[entry]
-		if p == nil {
-			return r.Malformed(at, "an order for entry %d, which is no product", entry)
-		}
+	return eachListed(r, "an order", minOrder, products, func(at, entry int, p *Product) error {
 		if p.Order != nil {
 			return r.Malformed(at, "an order for entry %d is there twice", entry)
 		}
@@ -93,9 +88,6 @@ func parseOrders(r *scan.Reader, products []*Product) error {
 		if detail := checkOrder(p.Order, p.Channels); detail != "" {
 			return r.Malformed(at, "%s: %s", p.Name(), detail)
 		}
-	}
-	if r.Remaining() > 0 {
-		return r.Malformed(r.Pos, "%d bytes after the last of %d products", r.Remaining(), n)
-	}
-	return nil
+		return nil
+	})
 }

@@ -146,10 +146,7 @@ func (m *opened) readChannels(dst []float32, p place, from, to int) {
 		b := kernels.SDRBlock{Channels: piece.Channels, Groups: groups, Table: &p.product.Table}
 		b.Scales, b.Values, b.Starts, b.Offsets = p.product.Block(i, m.src.Data(format.Tensor{Part: piece.Part, Offset: piece.Offset, Size: piece.Size}))
 		for j := range piece.Channels {
-			value := piece.First + j
-			if p.product.Order != nil {
-				value = int(p.product.Order[value])
-			}
+			value := p.product.Value(piece.First + j)
 			for g := from / size; g*size < to; g++ {
 				at := j*groups + p.firstGroup + g
 				if b.Starts == nil {

@@ -120,15 +120,14 @@ func writeChannels(t testing.TB, c testmodel.Config, typ container.Type, blockCh
 	return path, weights
 }
 
-// rewriteChannels writes a file of writeChannels again with most weights of every other block set to 0, as products of
-// typ, whose blocks are packed if it is a sparse type and they are smaller then. It returns how many were.
-func rewriteChannels(t testing.TB, from string, typ container.Type) (path string, packed int) {
+// rewrite begins a new file with all of a file but its products.
+func rewrite(t testing.TB, from string) (src *loader.Source, w *container.Writer, path string) {
 	t.Helper()
 	src, err := loader.Open(from)
 	require.NoError(t, err)
-	defer src.Close()
-	path = filepath.Join(t.TempDir(), "w.cortex")
-	w, err := container.NewWriter(path, container.Options{})
+	t.Cleanup(func() { src.Close() })
+	path = filepath.Join(t.TempDir(), "rewritten.cortex")
+	w, err = container.NewWriter(path, container.Options{})
 	require.NoError(t, err)
 	w.SetMetadata(src.KVs())
 	for _, tensor := range src.Tensors {
@@ -137,6 +136,14 @@ func rewriteChannels(t testing.TB, from string, typ container.Type) (path string
 		_, err = r.Write(src.Data(tensor))
 		require.NoError(t, err)
 	}
+	return src, w, path
+}
+
+// rewriteChannels writes a file of writeChannels again with most weights of every other block set to 0, as products of
+// typ, whose blocks are packed if it is a sparse type and they are smaller then. It returns how many were.
+func rewriteChannels(t testing.TB, from string, typ container.Type) (path string, packed int) {
+	t.Helper()
+	src, w, path := rewrite(t, from)
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, p := range src.Products {
 		pw, err := w.AddProduct(container.Product{Matrices: p.Matrices, Type: typ, Channels: p.Channels, Table: p.Table, BlockChannels: p.BlockChannels})

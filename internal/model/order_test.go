@@ -2,32 +2,18 @@ package model
 
 import (
 	"math/rand/v2"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/cortexsdr/cortex/format"
 	container "github.com/cortexsdr/cortex/format/cortex"
-	"github.com/cortexsdr/cortex/loader"
 )
 
 // reorderChannels writes a file of writeChannels again with the channels of all products but one in an order of their own.
 func reorderChannels(t testing.TB, from string) (path string) {
 	t.Helper()
-	src, err := loader.Open(from)
-	require.NoError(t, err)
-	defer src.Close()
-	path = filepath.Join(t.TempDir(), "o.cortex")
-	w, err := container.NewWriter(path, container.Options{})
-	require.NoError(t, err)
-	w.SetMetadata(src.KVs())
-	for _, tensor := range src.Tensors {
-		r, err := w.AddRows(tensor.Name, tensor.Type, tensor.Shape)
-		require.NoError(t, err)
-		_, err = r.Write(src.Data(tensor))
-		require.NoError(t, err)
-	}
+	src, w, path := rewrite(t, from)
 	rng := rand.New(rand.NewPCG(3, 4))
 	for i, p := range src.Products {
 		n := container.Product{Matrices: p.Matrices, Type: p.Type, Channels: p.Channels, Table: p.Table, BlockChannels: p.BlockChannels}
